@@ -1,0 +1,211 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The graph that every importer produces, every pass rewrites and the `.bnn` file stores.
+
+One set of operations serves all three: the rows of `kernels/include/bnn/ops.def`, whose meaning is written beside their
+parameter structs in `format.h` and, executable, in `harness/model/reference.py`. Images are NHWC, filters OHWI, dense
+weights [O, I]. An importer describes what the file computes in float; `passes` turns what can be binary into bits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness import abi
+from harness.errors import ModelError
+
+Array = NDArray[Any]
+Dtype = Literal["f32", "i8", "i32", "bits"]
+
+
+@dataclass(frozen=True, eq=False)
+class Tensor:
+    """A value that flows through the graph.
+
+    Attributes:
+        name: unique in its graph.
+        shape: row-major, batch first; a tensor of bits has its true channel count here.
+        dtype: element type. A constant of dtype `bits` holds uint32 words in `data`, its last axis packed.
+        data: the value of a constant, else None.
+        scale, zero_point: for `i8`: real value = scale * (q - zero_point).
+        planes: bit planes, for `bits`.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: Dtype = "f32"
+    data: Array | None = None
+    scale: float = 1.0
+    zero_point: int = 0
+    planes: int = 1
+
+    @property
+    def elements(self) -> int:
+        return int(np.prod(self.shape, dtype=np.int64))
+
+
+@dataclass(frozen=True, eq=False)
+class Node:
+    """One operation.
+
+    Attributes:
+        op: a name of ops.def.
+        name: the layer of the model file that it came from, as its author called it; unique in its graph.
+        inputs: tensor names; None for an optional input that is absent.
+        output: tensor name.
+        params: the fields of `struct bnn_<op>_params`; absent fields are zero. `window` is a dict of its own.
+        layer: the class of the layer in the model file ("QuantConv2D", "LceBconv2d"), for the reader of a report.
+    """
+
+    op: str
+    name: str
+    inputs: tuple[str | None, ...]
+    output: str
+    params: Mapping[str, Any] = field(default_factory=dict)
+    layer: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class Graph:
+    """A network. Nodes stand in an order in which they can run.
+
+    Attributes:
+        source_bytes: size of the model file, for the report.
+        notes: what the importer found worth telling (a dropped training-only layer, an assumption).
+    """
+
+    name: str
+    nodes: tuple[Node, ...]
+    tensors: Mapping[str, Tensor]
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    source_bytes: int = 0
+    source_format: str = ""
+    notes: tuple[str, ...] = ()
+
+    def producers(self) -> dict[str, Node]:
+        """The node that computes each tensor."""
+        return {node.output: node for node in self.nodes}
+
+    def consumers(self) -> dict[str, list[Node]]:
+        """The nodes that read each tensor; a graph output counts as no node."""
+        readers: dict[str, list[Node]] = {name: [] for name in self.tensors}
+        for node in self.nodes:
+            for name in node.inputs:
+                if name is not None:
+                    readers[name].append(node)
+        return readers
+
+    def constants(self, node: Node) -> Iterator[Tensor]:
+        """The constant inputs of a node."""
+        for name in node.inputs:
+            if name is not None and self.tensors[name].data is not None:
+                yield self.tensors[name]
+
+
+class Builder:
+    """Puts a graph together node by node; used by importers and passes.
+
+    Names are made unique, shapes of outputs are inferred, and what a malformed file could ask for (a negative size, a
+    channel mismatch, an absurd tensor) is refused here with a ModelError, once for all importers.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.nodes: list[Node] = []
+        self.tensors: dict[str, Tensor] = {}
+        self.inputs: list[str] = []
+        self.outputs: list[str] = []
+        self.notes: list[str] = []
+
+    def unique(self, name: str) -> str:
+        """`name`, or `name:1`, `name:2`... if a tensor has it already."""
+        candidate, count = name, 0
+        while candidate in self.tensors:
+            count += 1
+            candidate = f"{name}:{count}"
+        return candidate
+
+    def input(self, name: str, shape: tuple[int, ...], dtype: Dtype = "f32", **extra: Any) -> str:
+        tensor = self._tensor(name, shape, dtype, **extra)
+        self.inputs.append(tensor)
+        return tensor
+
+    def constant(self, name: str, data: Array, dtype: Dtype = "f32", shape: tuple[int, ...] | None = None, **extra: Any) -> str:
+        """A constant; `shape` is given only for bits, whose packed data does not show the channel count."""
+        kinds: dict[Dtype, Any] = {"f32": np.float32, "i8": np.int8, "i32": np.int32, "bits": np.uint32}
+        data = np.ascontiguousarray(data, dtype=kinds[dtype])
+        if dtype == "f32" and not np.isfinite(data).all() and not extra.pop("allow_infinite", False):
+            raise ModelError(
+                f"The weights {name!r} hold NaN or infinity.",
+                "Training diverged, or the file is damaged.",
+                "Load the model in the framework that wrote it and look at that layer.",
+            )
+        return self._tensor(name, data.shape if shape is None else shape, dtype, data=data, **extra)
+
+    def node(
+        self,
+        op: str,
+        name: str,
+        inputs: tuple[str | None, ...],
+        shape: tuple[int, ...] | None = None,
+        dtype: Dtype = "f32",
+        layer: str = "",
+        output: str | None = None,
+        scale: float = 1.0,
+        zero_point: int = 0,
+        **params: Any,
+    ) -> str:
+        """Adds a node and returns the name of its output tensor.
+
+        Args:
+            shape: the output's shape; inferred where None (reshape, slice and mean need it).
+            output: name for the output tensor; the node's own name where None.
+        """
+        from harness.model import shapes
+
+        draft = Node(op, name, inputs, "", params, layer)
+        operands = [self.tensors[i] if i is not None else None for i in inputs]
+        row = abi.ops()[op]
+        if not row.min_inputs <= len(inputs) <= row.max_inputs:
+            raise ModelError(f"{name!r}: {op} takes {row.min_inputs} to {row.max_inputs} inputs, not {len(inputs)}.")
+        inferred = shapes.infer(draft, operands, shape)
+        target = self._tensor(output or name, inferred, dtype, scale=scale, zero_point=zero_point)
+        names = {node.name for node in self.nodes}
+        unique, count = name, 0
+        while unique in names:
+            count += 1
+            unique = f"{name}:{count}"
+        self.nodes.append(replace(draft, output=target, name=unique))
+        return target
+
+    def output(self, tensor: str) -> None:
+        self.outputs.append(tensor)
+
+    def shape(self, tensor: str) -> tuple[int, ...]:
+        return self.tensors[tensor].shape
+
+    def graph(self, source_bytes: int = 0, source_format: str = "") -> Graph:
+        return Graph(
+            self.name,
+            tuple(self.nodes),
+            dict(self.tensors),
+            tuple(self.inputs),
+            tuple(self.outputs),
+            source_bytes,
+            source_format,
+            tuple(self.notes),
+        )
+
+    def _tensor(self, name: str, shape: tuple[int, ...], dtype: Dtype, **extra: Any) -> str:
+        from harness.model import shapes
+
+        shape = tuple(int(size) for size in shape)
+        shapes.check(name, shape)
+        unique = self.unique(name)
+        self.tensors[unique] = Tensor(unique, shape, dtype, **extra)
+        return unique

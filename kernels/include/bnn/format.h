@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The .bnn file IS these structs, little-endian, in this order:
+ *
+ *   bnn_header | bnn_tensor[] | bnn_node[] | uint32 index[] | params | strings | data
+ *
+ * Every offset counts bytes from the start of the file. Sections are 64-byte aligned, and so is each constant in `data`,
+ * so that a mapped file can be used as it lies. The C runtime and Python (harness/abi.py, through cffi) read this header:
+ * it stays within plain structs, enums and integer #defines.
+ *
+ * Version history
+ *   1  first version
+ */
+#ifndef BNN_FORMAT_H
+#define BNN_FORMAT_H
+
+#include <stdint.h>
+
+#define BNN_VERSION 1
+#define BNN_ALIGN 64
+#define BNN_MAX_RANK 6
+#define BNN_NONE 0xFFFFFFFFu /* an absent optional input */
+
+/* What one element of a tensor is.
+ * BITS: one bit an element, packed along the last axis into little-endian uint32 words, lowest bit first. The last axis
+ * is padded to whole words with zero bits: a pixel of C channels takes ceil(C / 32) words. Bit 0 stands for +1, bit 1 for
+ * -1. A tensor of several planes keeps the words of plane 0 of a pixel first, then those of plane 1 and so on. */
+enum bnn_dtype { BNN_F32 = 1, BNN_I8 = 2, BNN_I32 = 3, BNN_BITS = 4 };
+
+struct bnn_header {
+  uint8_t magic[8]; /* "\x89" "BNN\r\n\x1a\n": damaged by text-mode transfers, which shows */
+  uint32_t version;
+  uint32_t checksum; /* CRC-32 (zlib's) of the whole file with this field zero */
+  uint64_t file_bytes;
+  uint32_t tensor_count;
+  uint32_t node_count;
+  uint32_t index_count;
+  uint32_t input_count;  /* index[0 .. input_count): the tensors that are inputs */
+  uint32_t output_count; /* index[input_count .. input_count + output_count): the tensors that are outputs */
+  uint32_t params_bytes;
+  uint32_t strings_bytes; /* zero-terminated UTF-8 */
+  uint32_t reserved;
+  uint64_t tensors_offset;
+  uint64_t nodes_offset;
+  uint64_t index_offset;
+  uint64_t params_offset;
+  uint64_t strings_offset;
+  uint64_t data_offset;
+  uint64_t data_bytes;
+};
+
+struct bnn_tensor {
+  uint32_t name;   /* byte offset in strings */
+  uint8_t dtype;   /* enum bnn_dtype */
+  uint8_t rank;    /* 0 .. BNN_MAX_RANK */
+  uint8_t planes;  /* bit planes; 1 for every other dtype */
+  uint8_t constant; /* 1: the value is in `data` */
+  uint32_t shape[6]; /* row-major; NHWC for images, OHWI for filters; unused entries are 1 */
+  float scale;       /* int8: real value = scale * (q - zero_point) */
+  int32_t zero_point;
+  uint64_t data_offset; /* from the start of the file; 0 for a tensor that is computed */
+  uint64_t data_bytes;
+};
+
+struct bnn_node { /* nodes stand in an order in which they can run */
+  uint32_t op;    /* code of ops.def */
+  uint32_t name;  /* byte offset in strings: the layer it came from */
+  uint32_t inputs; /* index[inputs .. inputs + input_count) */
+  uint32_t input_count;
+  uint32_t output; /* tensor */
+  uint32_t params_offset; /* within the params section, 8-byte aligned */
+  uint32_t params_bytes;  /* sizeof(struct bnn_<op>_params), checked by the loader */
+  uint32_t reserved;
+};
+
+/* Where a window goes. Padding is explicit: importers resolve "same". */
+struct bnn_window {
+  uint32_t kernel_h, kernel_w;
+  uint32_t stride_h, stride_w;
+  uint32_t dilation_h, dilation_w;
+  uint32_t pad_top, pad_left, pad_bottom, pad_right;
+};
+
+/* y = clamp(conv(pad(x, pad_value), filter) + bias, lo, hi). groups == C with one filter channel is a depthwise conv. */
+struct bnn_conv2d_params {
+  struct bnn_window window;
+  uint32_t groups;
+  float pad_value;
+  float lo, hi; /* -inf, +inf where there is no activation */
+};
+
+/* The adjoint of conv2d in its x: output pixel (i*stride - pad + k*dilation) gathers x(i) * filter(k). */
+struct bnn_conv2d_transpose_params {
+  struct bnn_window window;
+  uint32_t groups;
+  uint32_t reserved;
+  float lo, hi;
+};
+
+struct bnn_dense_params {
+  float lo, hi;
+};
+
+/* What a tap outside the image reads: +1 (a zero bit), or nothing at all. */
+enum bnn_border { BNN_BORDER_ONE = 0, BNN_BORDER_ZERO = 1 };
+
+/* acc = sum over taps and channels of x * w with x, w in {-1, +1}
+ * f32 output:  y = clamp(clamp(acc, clamp_lo[o], clamp_hi[o]) * multiplier[o] + bias[o], lo, hi)
+ * bits output: bit = acc < threshold[o] (threshold given; multiplier, bias and the clamps absent) */
+struct bnn_bconv2d_params {
+  struct bnn_window window;
+  uint32_t groups; /* channels of a group are packed together: channels / groups is a multiple of 32, or groups is 1 */
+  uint32_t border; /* enum bnn_border */
+  float lo, hi;
+};
+
+/* bit = (x < threshold) ^ invert. A denormal x counts as zero: TensorFlow, LCE and NEON flush them. */
+struct bnn_quantize_params {
+  uint32_t reserved[2];
+};
+
+/* y = bit ? one : zero */
+struct bnn_dequantize_params {
+  float zero, one;
+};
+
+/* The AND of the window's bits where +1 (bit 0) is the larger level, their OR where -1 is. Pads are ignored. */
+struct bnn_bmaxpool2d_params {
+  struct bnn_window window;
+  uint32_t any; /* 0: AND, 1: OR */
+  uint32_t reserved;
+};
+
+struct bnn_max_pool2d_params { /* pads are ignored */
+  struct bnn_window window;
+};
+
+struct bnn_avg_pool2d_params {
+  struct bnn_window window;
+  uint32_t count_pads; /* 1: pads count as zeros (ONNX count_include_pad), 0: divide by the taps inside the image */
+  uint32_t reserved;
+};
+
+struct bnn_mean_params { /* over the axes whose bit is set; the output's shape says whether they were kept */
+  uint32_t axes;
+  uint32_t reserved;
+};
+
+struct bnn_pad_params {
+  uint32_t before[6];
+  uint32_t after[6];
+  float value;
+  uint32_t reserved;
+};
+
+enum bnn_arith_kind {
+  BNN_ADD = 1, BNN_SUB = 2, BNN_MUL = 3, BNN_DIV = 4, BNN_MIN = 5, BNN_MAX = 6,
+  BNN_LESS = 7, BNN_LESS_EQUAL = 8, BNN_GREATER = 9, BNN_GREATER_EQUAL = 10, BNN_EQUAL = 11, BNN_NOT_EQUAL = 12 /* comparisons give 1.0f or 0.0f */
+};
+
+struct bnn_arith_params {
+  uint32_t kind; /* enum bnn_arith_kind */
+  uint32_t reserved;
+  float lo, hi; /* fused clamp */
+};
+
+enum bnn_unary_kind {
+  BNN_ABS = 1, BNN_NEG = 2, BNN_SIGN = 3 /* three-valued: 0 stays 0 */, BNN_ROUND = 4 /* half to even */, BNN_FLOOR = 5, BNN_CEIL = 6,
+  BNN_SQRT = 7, BNN_RSQRT = 8, BNN_EXP = 9, BNN_LOG = 10, BNN_TANH = 11, BNN_SIGMOID = 12, BNN_ELU = 13, BNN_SOFTPLUS = 14,
+  BNN_SQUARE = 15, BNN_ERF = 16
+};
+
+struct bnn_unary_params {
+  uint32_t kind; /* enum bnn_unary_kind */
+  uint32_t reserved;
+};
+
+struct bnn_clamp_params {
+  float lo, hi;
+};
+
+struct bnn_affine_params {
+  float lo, hi; /* fused clamp */
+};
+
+/* y = x >= threshold ? high : low, with denormal x as in quantize */
+struct bnn_step_params {
+  float threshold, low, high;
+  uint32_t reserved;
+};
+
+struct bnn_prelu_params { /* y = x < 0 ? alpha * x : x */
+  uint32_t reserved[2];
+};
+
+struct bnn_select_params {
+  uint32_t reserved[2];
+};
+
+struct bnn_softmax_params { /* along the last axis: exp(beta * x) / sum */
+  float beta;
+  uint32_t reserved;
+};
+
+struct bnn_concat_params {
+  uint32_t axis;
+  uint32_t reserved;
+};
+
+struct bnn_slice_params {
+  uint32_t begin[6];
+  uint32_t step[6]; /* the output's shape says how many */
+};
+
+struct bnn_reshape_params {
+  uint32_t reserved[2];
+};
+
+struct bnn_transpose_params {
+  uint32_t permutation[6]; /* output axis i is input axis permutation[i] */
+};
+
+#endif

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from harness import abi
 from harness.errors import ModelError
+from harness.model import shapes
 
 Array = NDArray[Any]
 Dtype = Literal["f32", "i8", "i32", "bits"]
@@ -121,6 +122,7 @@ class Builder:
         self.inputs: list[str] = []
         self.outputs: list[str] = []
         self.notes: list[str] = []
+        self._names: set[str] = set()
 
     def unique(self, name: str) -> str:
         """`name`, or `name:1`, `name:2`... if a tensor has it already."""
@@ -166,8 +168,6 @@ class Builder:
             shape: the output's shape; inferred where None (reshape, slice and mean need it).
             output: name for the output tensor; the node's own name where None.
         """
-        from harness.model import shapes
-
         draft = Node(op, name, inputs, "", params, layer)
         operands = [self.tensors[i] if i is not None else None for i in inputs]
         row = abi.ops()[op]
@@ -175,11 +175,11 @@ class Builder:
             raise ModelError(f"{name!r}: {op} takes {row.min_inputs} to {row.max_inputs} inputs, not {len(inputs)}.")
         inferred = shapes.infer(draft, operands, shape)
         target = self._tensor(output or name, inferred, dtype, scale=scale, zero_point=zero_point)
-        names = {node.name for node in self.nodes}
         unique, count = name, 0
-        while unique in names:
+        while unique in self._names:
             count += 1
             unique = f"{name}:{count}"
+        self._names.add(unique)
         self.nodes.append(replace(draft, output=target, name=unique))
         return target
 
@@ -202,8 +202,6 @@ class Builder:
         )
 
     def _tensor(self, name: str, shape: tuple[int, ...], dtype: Dtype, **extra: Any) -> str:
-        from harness.model import shapes
-
         shape = tuple(int(size) for size in shape)
         shapes.check(name, shape)
         unique = self.unique(name)

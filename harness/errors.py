@@ -5,6 +5,7 @@
     ├── UsageError                  2   what was asked for cannot be done as it was asked
     │   ├── ConfigError                 devices.yaml, or another file of settings
     │   ├── ModelError                  a model that cannot be read or is refused
+    │   │   └── UnsupportedModel        a sound model with an operation that bitrig does not know
     │   └── BuildError                  the runtime cannot be compiled here
     ├── RegressionProven            3   the candidate is slower (or larger) than the baseline, beyond doubt
     ├── WrongOutput                 4   an output differs from its golden output
@@ -54,6 +55,18 @@ class ConfigError(UsageError):
 
 class ModelError(UsageError):
     pass
+
+
+class UnsupportedModel(ModelError):
+    """Raised with every operation that is missing, so that one attempt tells all.
+
+    Args:
+        operations: what is missing, in the model file's own words ("Lambda", "LSTM", "CUMSUM").
+    """
+
+    def __init__(self, what: str, why: str = "", remedy: str = "", operations: tuple[str, ...] = ()) -> None:
+        super().__init__(what, why, remedy)
+        self.operations = operations
 
 
 class BuildError(UsageError):

@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Model files in, one typed graph out. A model file is data: nothing in it is ever executed.
+
+One module a format, registered here by suffix. Each has `load(path, objects) -> Graph`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
+
+from harness.errors import ModelError
+from harness.model.graph import Graph
+
+MAX_FILE_BYTES = 1 << 30
+
+_MODULES = {
+    ".h5": "keras",
+    ".hdf5": "keras",
+    ".keras": "keras",
+    ".tflite": "tflite",
+}
+
+
+def suffixes() -> tuple[str, ...]:
+    return tuple(_MODULES)
+
+
+def load(path: Path, objects: Path | None = None) -> Graph:
+    """Reads a model file.
+
+    Args:
+        objects: the user's mapping of custom classes to known quantisers (Keras only).
+
+    Raises:
+        ModelError: the file is missing, damaged, of an unknown kind, or holds something that is refused.
+        UnsupportedModel: it is sound, but has operations that bitrig does not know.
+    """
+    if not path.is_file():
+        raise ModelError(
+            f"There is no model file {str(path)!r}.",
+            "The name is misspelt, or the path is relative to another folder.",
+            f"Formats that can be read: {', '.join(_MODULES)}.",
+        )
+    module = _MODULES.get(path.suffix.lower())
+    if module is None:
+        raise ModelError(
+            f"{path.name!r} has a suffix that bitrig does not know.",
+            "",
+            f"Formats that can be read: {', '.join(_MODULES)}.",
+        )
+    size = path.stat().st_size
+    if size == 0 or size > MAX_FILE_BYTES:
+        raise ModelError(f"{path.name!r} has {size:,} bytes; a model has between 1 and {MAX_FILE_BYTES:,}.")
+    reader: Callable[[Path, Path | None], Graph] = import_module(f"{__name__}.{module}").load
+    return reader(path, objects)

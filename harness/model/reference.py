@@ -1,0 +1,365 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What every operation computes, in NumPy: the golden output, before and after each pass.
+
+One function a row of ops.def. Readable before fast: the C kernels are checked against these, and these against the
+outputs that other people's frameworks recorded. Bits are held unpacked, one uint8 an element, 1 standing for -1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+
+from harness import abi
+from harness.errors import ModelError
+from harness.model import bits
+from harness.model.graph import Array, Graph, Node, Tensor
+
+Params = Mapping[str, Any]
+SMALLEST_NORMAL = np.float32(np.finfo(np.float32).tiny)
+
+
+def run(graph: Graph, inputs: Sequence[Array]) -> list[Array]:
+    """The outputs of a graph.
+
+    Args:
+        inputs: one array for each of `graph.inputs`, in order, of exactly its shape.
+
+    Returns:
+        one array for each of `graph.outputs`; one of dtype `bits` comes packed, as uint32 words.
+    """
+    values = trace(graph, inputs, keep=frozenset(graph.outputs))
+    return [_packed(values[name], graph.tensors[name]) for name in graph.outputs]
+
+
+def trace(graph: Graph, inputs: Sequence[Array], keep: frozenset[str] | None = None) -> dict[str, Array]:
+    """The value of every tensor that is computed (or only of those in `keep`), bits unpacked."""
+    if len(inputs) != len(graph.inputs):
+        raise ModelError(f"{graph.name!r} has {len(graph.inputs)} inputs, not {len(inputs)}.")
+    values: dict[str, Array] = {}
+    for name, array in zip(graph.inputs, inputs, strict=True):
+        tensor = graph.tensors[name]
+        if array.shape != tensor.shape:
+            raise ModelError(f"The input {name!r} has the shape {list(array.shape)}, not {list(tensor.shape)}.")
+        values[name] = np.asarray(array, np.int8 if tensor.dtype == "i8" else np.float32)
+    last_use = {name: at for at, node in enumerate(graph.nodes) for name in node.inputs if name is not None}
+    for at, node in enumerate(graph.nodes):
+        operands = [None if name is None else _value(graph.tensors[name], values) for name in node.inputs]
+        values[node.output] = apply(node.op, operands, node.params, graph.tensors[node.output])
+        if keep is not None:
+            for name in {name for name in node.inputs if name is not None}:
+                if last_use[name] == at and name not in keep:
+                    values.pop(name, None)
+    return values
+
+
+def apply(op: str, operands: Sequence[Array | None], params: Params, output: Tensor) -> Array:
+    """The value of one operation."""
+    with np.errstate(all="ignore"):
+        result = _FUNCTIONS[op](list(operands), params, output)
+    kinds: dict[str, Any] = {"f32": np.float32, "i8": np.int8, "i32": np.int32, "bits": np.uint8}
+    return np.ascontiguousarray(result, dtype=kinds[output.dtype])
+
+
+def _value(tensor: Tensor, values: Mapping[str, Array]) -> Array:
+    if tensor.data is None:
+        return values[tensor.name]
+    return bits.unpack(tensor.data, tensor.shape[-1]) if tensor.dtype == "bits" else tensor.data
+
+
+def _packed(value: Array, tensor: Tensor) -> Array:
+    return bits.pack(value) if tensor.dtype == "bits" else value
+
+
+def flush(x: Array) -> Array:
+    """Denormal numbers become zero, as TensorFlow, LCE and 32-bit NEON have it."""
+    return np.where(np.abs(x) < SMALLEST_NORMAL, np.float32(0), x)
+
+
+def _clamp(x: Array, params: Params) -> Array:
+    return np.minimum(np.maximum(x, np.float32(params["lo"])), np.float32(params["hi"]))
+
+
+# --- windows --------------------------------------------------------------------------------------------------------
+
+
+def _windows(x: Array, window: Params, fill: float) -> Array:
+    """[N, H, W, C] to [N, out_h, out_w, C, kernel_h, kernel_w], padded with `fill`."""
+    pads = ((window.get("pad_top", 0), window.get("pad_bottom", 0)), (window.get("pad_left", 0), window.get("pad_right", 0)))
+    if any(any(pair) for pair in pads):
+        x = np.pad(x, ((0, 0), *pads, (0, 0)), constant_values=fill)
+    extent = tuple((window[f"kernel_{axis}"] - 1) * window[f"dilation_{axis}"] + 1 for axis in "hw")
+    view = sliding_window_view(x, extent, axis=(1, 2))
+    return view[
+        :,
+        :: window["stride_h"],
+        :: window["stride_w"],
+        :,
+        :: window["dilation_h"],
+        :: window["dilation_w"],
+    ]
+
+
+def _convolve(x: Array, kernel: Array, window: Params, groups: int, fill: float) -> Array:
+    """NHWC by OHWI. Sums of integers below 2^24 come out exact, in whatever order they are added."""
+    patches = _windows(x, window, fill)
+    n, out_h, out_w, channels = patches.shape[:4]
+    filters = kernel.shape[0]
+    if groups == channels and groups > 1:
+        per_filter = np.repeat(patches, filters // channels, axis=3) if filters != channels else patches
+        return np.einsum("nyxcij,cij->nyxc", per_filter, kernel[..., 0], optimize=True)
+    out = np.empty((n, out_h, out_w, filters), np.float32)
+    per_in, per_out = channels // groups, filters // groups
+    for group in range(groups):
+        rows = patches[:, :, :, group * per_in : (group + 1) * per_in].transpose(0, 1, 2, 4, 5, 3)
+        weight = kernel[group * per_out : (group + 1) * per_out].reshape(per_out, -1)
+        out[..., group * per_out : (group + 1) * per_out] = (rows.reshape(-1, weight.shape[1]) @ weight.T).reshape(
+            n, out_h, out_w, per_out
+        )
+    return out
+
+
+def _conv2d(operands: list[Array | None], params: Params, _: Tensor) -> Array:
+    x, kernel, bias = _take(operands, 3)
+    y = _convolve(x, kernel, params["window"], params["groups"], params.get("pad_value", 0.0))
+    return _clamp(y if bias is None else y + bias, params)
+
+
+def _conv2d_transpose(operands: list[Array | None], params: Params, output: Tensor) -> Array:
+    x, kernel, bias = _take(operands, 3)
+    window, groups = params["window"], params["groups"]
+    n, height, width, channels = x.shape
+    filters, kernel_h, kernel_w, per_in = kernel.shape
+    top, left = window.get("pad_top", 0), window.get("pad_left", 0)
+    full_h = (height - 1) * window["stride_h"] + (kernel_h - 1) * window["dilation_h"] + 1
+    full_w = (width - 1) * window["stride_w"] + (kernel_w - 1) * window["dilation_w"] + 1
+    full = np.zeros((n, max(full_h, top + output.shape[1]), max(full_w, left + output.shape[2]), filters), np.float32)
+    per_out = filters // groups
+    for i in range(kernel_h):
+        for j in range(kernel_w):
+            y, z = i * window["dilation_h"], j * window["dilation_w"]
+            rows = slice(y, y + (height - 1) * window["stride_h"] + 1, window["stride_h"])
+            columns = slice(z, z + (width - 1) * window["stride_w"] + 1, window["stride_w"])
+            for group in range(groups):
+                part = slice(group * per_out, (group + 1) * per_out)
+                source = x[..., group * per_in : (group + 1) * per_in]
+                full[:, rows, columns, part] += source @ kernel[part, i, j].T
+    y = full[:, top : top + output.shape[1], left : left + output.shape[2]]
+    return _clamp(y if bias is None else y + bias, params)
+
+
+def _dense(operands: list[Array | None], params: Params, _: Tensor) -> Array:
+    x, weight, bias = _take(operands, 3)
+    y = x @ weight.T
+    return _clamp(y if bias is None else y + bias, params)
+
+
+def _bconv2d(operands: list[Array | None], params: Params, output: Tensor) -> Array:
+    x, kernel, multiplier, bias, threshold, low, high = _take(operands, 7)
+    border = 1.0 if params["border"] == abi.constant("BNN_BORDER_ONE") else 0.0
+    acc = _convolve(_signs(x), _signs(kernel), params["window"], params["groups"], border)
+    if output.dtype == "bits":
+        return acc < threshold
+    if low is not None:
+        acc = np.maximum(acc, low.astype(np.float32))
+    if high is not None:
+        acc = np.minimum(acc, high.astype(np.float32))
+    if multiplier is not None:
+        acc = acc * multiplier
+    if bias is not None:
+        acc = acc + bias
+    return _clamp(acc, params)
+
+
+def _signs(x: Array) -> Array:
+    return np.float32(1) - np.float32(2) * x.astype(np.float32)
+
+
+def _max_pool2d(operands: list[Array | None], params: Params, _: Tensor) -> Array:
+    return _windows(_take(operands, 1)[0], params["window"], -np.inf).max(axis=(4, 5))
+
+
+def _avg_pool2d(operands: list[Array | None], params: Params, _: Tensor) -> Array:
+    (x,) = _take(operands, 1)
+    window = params["window"]
+    total = _windows(x, window, 0.0).sum(axis=(4, 5), dtype=np.float32)
+    if params.get("count_pads"):
+        return total / np.float32(window["kernel_h"] * window["kernel_w"])
+    taps = _windows(np.ones((1, *x.shape[1:3], 1), np.float32), window, 0.0).sum(axis=(4, 5))
+    return total / taps
+
+
+def _bmaxpool2d(operands: list[Array | None], params: Params, _: Tensor) -> Array:
+    (x,) = _take(operands, 1)
+    reduce = np.max if params.get("any") else np.min
+    return reduce(_windows(x, params["window"], 0 if params.get("any") else 1), axis=(4, 5))
+
+
+# --- bits -----------------------------------------------------------------------------------------------------------
+
+
+def _quantize(operands: list[Array | None], params: Params, _: Tensor) -> Array:
+    x, threshold, invert = _take(operands, 3)
+    bit = flush(x) < threshold
+    return bit if invert is None else bit ^ (invert != 0)
+
+
+def _dequantize(operands: list[Array | None], params: Params, _: Tensor) -> Array:
+    return np.where(_take(operands, 1)[0] != 0, np.float32(params["one"]), np.float32(params["zero"]))
+
+
+# --- element by element ---------------------------------------------------------------------------------------------
+
+
+def _arith(operands: list[Array | None], params: Params, _: Tensor) -> Array:
+    a, b = _take(operands, 2)
+    return _clamp(_ARITH[params["kind"]](a, b), {"lo": -np.inf, "hi": np.inf, **params})
+
+
+def _unary(operands: list[Array | None], params: Params, _: Tensor) -> Array:
+    return _UNARY[params["kind"]](_take(operands, 1)[0])
+
+
+def _clamp_op(operands: list[Array | None], params: Params, _: Tensor) -> Array:
+    return _clamp(_take(operands, 1)[0], params)
+
+
+def _affine(operands: list[Array | None], params: Params, _: Tensor) -> Array:
+    x, scale, offset = _take(operands, 3)
+    y = x * scale
+    return _clamp(y if offset is None else y + offset, {"lo": -np.inf, "hi": np.inf, **params})
+
+
+def _step(operands: list[Array | None], params: Params, _: Tensor) -> Array:
+    reached = flush(_take(operands, 1)[0]) >= np.float32(params["threshold"])
+    return np.where(reached, np.float32(params["high"]), np.float32(params["low"]))
+
+
+def _prelu(operands: list[Array | None], params: Params, _: Tensor) -> Array:
+    x, alpha = _take(operands, 2)
+    return np.where(x < 0, alpha * x, x)
+
+
+def _select(operands: list[Array | None], params: Params, _: Tensor) -> Array:
+    condition, a, b = _take(operands, 3)
+    return np.where(condition != 0, a, b)
+
+
+def _softmax(operands: list[Array | None], params: Params, _: Tensor) -> Array:
+    (x,) = _take(operands, 1)
+    shifted = np.exp((x - x.max(axis=-1, keepdims=True)) * np.float32(params.get("beta", 1.0)))
+    return shifted / shifted.sum(axis=-1, keepdims=True)
+
+
+def _erf(x: Array) -> Array:
+    from scipy.special import erf
+
+    return np.asarray(erf(x.astype(np.float64)))
+
+
+def _kind(name: str) -> int:
+    return abi.constant(f"BNN_{name}")
+
+
+_ARITH: dict[int, Callable[[Array, Array], Array]] = {
+    _kind("ADD"): np.add,
+    _kind("SUB"): np.subtract,
+    _kind("MUL"): np.multiply,
+    _kind("DIV"): np.divide,
+    _kind("MIN"): np.minimum,
+    _kind("MAX"): np.maximum,
+    _kind("LESS"): np.less,
+    _kind("LESS_EQUAL"): np.less_equal,
+    _kind("GREATER"): np.greater,
+    _kind("GREATER_EQUAL"): np.greater_equal,
+    _kind("EQUAL"): np.equal,
+    _kind("NOT_EQUAL"): np.not_equal,
+}
+
+_UNARY: dict[int, Callable[[Array], Array]] = {
+    _kind("ABS"): np.abs,
+    _kind("NEG"): np.negative,
+    _kind("SIGN"): lambda x: np.sign(flush(x)),
+    _kind("ROUND"): np.rint,
+    _kind("FLOOR"): np.floor,
+    _kind("CEIL"): np.ceil,
+    _kind("SQRT"): np.sqrt,
+    _kind("RSQRT"): lambda x: np.float32(1) / np.sqrt(x),
+    _kind("EXP"): np.exp,
+    _kind("LOG"): np.log,
+    _kind("TANH"): np.tanh,
+    _kind("SIGMOID"): lambda x: np.float32(1) / (np.float32(1) + np.exp(-x)),
+    _kind("ELU"): lambda x: np.where(x < 0, np.expm1(x), x),
+    _kind("SOFTPLUS"): lambda x: np.logaddexp(np.float32(0), x),
+    _kind("SQUARE"): np.square,
+    _kind("ERF"): _erf,
+}
+
+
+# --- shapes ---------------------------------------------------------------------------------------------------------
+
+
+def _mean(operands: list[Array | None], params: Params, output: Tensor) -> Array:
+    (x,) = _take(operands, 1)
+    axes = tuple(axis for axis in range(x.ndim) if params["axes"] >> axis & 1)
+    return x.mean(axis=axes, dtype=np.float32).reshape(output.shape)
+
+
+def _pad(operands: list[Array | None], params: Params, _: Tensor) -> Array:
+    (x,) = _take(operands, 1)
+    widths = list(zip(params["before"], params["after"], strict=True))[: x.ndim]
+    return np.pad(x, widths, constant_values=params.get("value", 0.0))
+
+
+def _concat(operands: list[Array | None], params: Params, _: Tensor) -> Array:
+    return np.concatenate([operand for operand in operands if operand is not None], axis=params["axis"])
+
+
+def _slice(operands: list[Array | None], params: Params, output: Tensor) -> Array:
+    (x,) = _take(operands, 1)
+    steps = zip(params["begin"], params["step"], output.shape, strict=False)
+    return x[tuple(slice(begin, begin + (count - 1) * step + 1, step) for begin, step, count in steps)]
+
+
+def _reshape(operands: list[Array | None], params: Params, output: Tensor) -> Array:
+    return _take(operands, 1)[0].reshape(output.shape)
+
+
+def _transpose(operands: list[Array | None], params: Params, _: Tensor) -> Array:
+    (x,) = _take(operands, 1)
+    return x.transpose(params["permutation"][: x.ndim])
+
+
+def _take(operands: list[Array | None], count: int) -> list[Any]:
+    """The first `count` operands, absent ones as None."""
+    return [*operands, *[None] * count][:count]
+
+
+_FUNCTIONS: dict[str, Callable[[list[Array | None], Params, Tensor], Array]] = {
+    "conv2d": _conv2d,
+    "conv2d_transpose": _conv2d_transpose,
+    "dense": _dense,
+    "bconv2d": _bconv2d,
+    "quantize": _quantize,
+    "dequantize": _dequantize,
+    "bmaxpool2d": _bmaxpool2d,
+    "max_pool2d": _max_pool2d,
+    "avg_pool2d": _avg_pool2d,
+    "mean": _mean,
+    "pad": _pad,
+    "arith": _arith,
+    "unary": _unary,
+    "clamp": _clamp_op,
+    "affine": _affine,
+    "step": _step,
+    "prelu": _prelu,
+    "select": _select,
+    "softmax": _softmax,
+    "concat": _concat,
+    "slice": _slice,
+    "reshape": _reshape,
+    "transpose": _transpose,
+}

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The commands of the `bnn` binary. Each writes JSON lines to standard output and returns the exit code. */
+#ifndef BNN_TOOLS_COMMAND_H
+#define BNN_TOOLS_COMMAND_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/status.h"
+
+#define EXIT_USAGE 64
+#define MAX_FILES 64
+
+/* What the command line said; what it did not say has its default. */
+struct options {
+  const char *model;
+  const char *inputs[MAX_FILES], *outputs[MAX_FILES], *goldens[MAX_FILES];
+  uint32_t input_count, output_count, golden_count;
+  struct bnn_options session;
+  double atol, rtol;
+  uint32_t samples;
+  double min_time, max_time; /* seconds */
+  bool profile;
+  const char *family, *shape; /* check and kernels */
+  uint64_t seed;
+};
+
+/* Fills *options from argv[1..], argv[0] being the command. False after a message on standard error: a usage error. */
+bool options_parse(struct options *options, int argc, char **argv);
+
+/* Writes {"type":"error",...} and returns the exit code of the status. */
+int report_error(const struct bnn_error *error);
+
+/* {"type":"host",...}: what this CPU is and has. */
+void report_host(void);
+/* {"type":"model",...} */
+void report_model(const struct bnn_model *model, const struct bnn_session *session);
+
+int command_info(const struct options *options);
+int command_run(const struct options *options);
+int command_bench(const struct options *options);
+int command_check(const struct options *options);
+int command_peaks(const struct options *options);
+int command_kernels(const struct options *options);
+
+#endif

@@ -1,0 +1,289 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a run leaves behind: plain frozen values that are the JSON of `runs/<id>/record.json`.
+
+Times are nanoseconds, sizes bytes, temperatures degrees Celsius, frequencies kHz, unless a field says otherwise. Every
+raw sample is kept. A reader ignores fields that it does not know, so a field may be added within a version; the version
+rises when a field changes its meaning or goes away, and `store` then learns to lift older records.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+# Version history
+#   1  first version
+SCHEMA = 1
+
+
+class Value(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore", populate_by_name=True)
+
+
+class Problem(Value):
+    """An error that ended a part of the run and not the run."""
+
+    what: str
+    why: str = ""
+    remedy: str = ""
+    exit_code: int = 1
+
+
+class Caveat(Value):
+    """Something a reader must know before trusting a number.
+
+    Attributes:
+        weight: "stop" spoils the numbers, "warn" may have moved them, "note" explains them.
+        subject: the device, and the model where it is about one.
+    """
+
+    code: str
+    weight: Literal["stop", "warn", "note"]
+    subject: str
+    evidence: str
+    advice: str
+
+
+class Layer(Value):
+    """A layer of a model as it was decided on the host.
+
+    Attributes:
+        kind: binary, binary01, kbit, ternary, int8 or float; only the weighty layers (convolutions, dense) have MACs.
+        weights: whether the layer is one that could run on the bit kernels at all.
+    """
+
+    name: str
+    op: str
+    layer: str = ""
+    kind: str = "float"
+    bits: int = 32
+    reason: str = ""
+    reason_text: str = ""
+    remedy: str = ""
+    macs: int = 0
+    param_bytes: int = 0
+    param_bytes_float: int = 0
+    input_shape: tuple[int, ...] = ()
+    output_shape: tuple[int, ...] = ()
+    activation: str = ""
+    weight: str = ""
+
+
+class Model(Value):
+    """A model file and what became of it.
+
+    Attributes:
+        name: unique in the run.
+        source: path as it was given.
+        bnn_bytes: size of the `.bnn` file that ran.
+        weight_bytes, weight_bytes_float: parameters as they are stored, and in float32.
+        input_seed: seed of the random input that the golden output belongs to.
+    """
+
+    name: str
+    source: str
+    source_format: str
+    source_bytes: int
+    source_sha256: str
+    bnn_bytes: int
+    bnn_sha256: str
+    weight_bytes: int
+    weight_bytes_float: int
+    layers: tuple[Layer, ...]
+    notes: tuple[str, ...] = ()
+    input_seed: int = 0
+    atol: float = 0.0
+    rtol: float = 0.0
+
+    @property
+    def weighty(self) -> tuple[Layer, ...]:
+        """The layers that multiply: those that could be binary."""
+        return tuple(layer for layer in self.layers if layer.macs)
+
+    @property
+    def binary(self) -> tuple[Layer, ...]:
+        """The layers that run on the bit kernels."""
+        return tuple(layer for layer in self.weighty if layer.kind in BIT_KINDS)
+
+
+BIT_KINDS = ("binary", "binary01", "kbit", "ternary")
+
+
+class Build(Value):
+    target: str
+    toolchain: str
+    compiler: str
+    compiler_version: str
+    flags: tuple[str, ...] = ()
+    revision: str = ""
+    dirty: bool = False
+    binary_sha256: str
+    binary_bytes: int
+
+
+class Agreement(Value):
+    """How an output compares with its golden output.
+
+    Attributes:
+        wrong: elements beyond |y - golden| <= atol + rtol * |golden|.
+        at: flat index of the worst element, `got` and `expected` its two values.
+    """
+
+    ok: bool
+    wrong: int
+    elements: int
+    max_abs: float
+    max_rel: float
+    at: int = 0
+    got: float = 0.0
+    expected: float = 0.0
+
+
+class Conditions(Value):
+    """The board beside a process; a value that the board does not tell is None."""
+
+    temperature: float | None = None
+    frequency: int | None = None
+    load: float | None = None
+    throttled: str | None = None
+
+
+class Process(Value):
+    """One process of `bnn bench`: the unit of every statistic.
+
+    Attributes:
+        round: block of processes, one a model, that belong together; pairs are formed within a round.
+        position: place in the round's random order.
+        seconds: since the first process on this device.
+        first: the first inference.
+        batch: inferences in one sample; `samples` are per inference.
+        canary: time of a fixed chain of dependent operations, before and after.
+    """
+
+    round: int
+    position: int
+    seconds: float
+    first: int
+    batch: int
+    samples: tuple[float, ...]
+    warmup_iterations: int = 0
+    warmup_seconds: float = 0.0
+    steady: bool = True
+    canary: tuple[int, int] | None = None
+    rusage: dict[str, int] = Field(default_factory=dict)
+    before: Conditions = Conditions()
+
+
+class LayerTime(Value):
+    name: str
+    op: str
+    kernel: str
+    ns: float
+
+
+class Profile(Value):
+    """A pass of its own, after the samples: its times are not the samples' times.
+
+    Attributes:
+        overhead: what the profiler itself adds to an inference.
+    """
+
+    layers: tuple[LayerTime, ...]
+    overhead: float = 0.0
+
+
+class Case(Value):
+    """One model on one device.
+
+    Attributes:
+        agreement: None until the outputs were compared.
+        problem: why there is no (further) result.
+        discarded: processes of rounds that the canary or the gate spoiled, kept and not counted.
+    """
+
+    model: str
+    agreement: Agreement | None = None
+    problem: Problem | None = None
+    processes: tuple[Process, ...] = ()
+    discarded: tuple[Process, ...] = ()
+    profile: Profile | None = None
+    kernels: dict[str, str] = Field(default_factory=dict)
+    arena_bytes: int = 0
+
+    @property
+    def correct(self) -> bool:
+        return self.agreement is not None and self.agreement.ok
+
+
+class Device(Value):
+    """One board of the run.
+
+    Attributes:
+        emulated: its times prove nothing and are judged by nobody.
+        facts: what the probe found; host: what the binary itself found.
+        bytes_sent, bytes_kept: uploaded, and already there.
+        problem: why the board gave no (further) results.
+    """
+
+    name: str
+    target: str
+    transport: str
+    emulated: bool = False
+    facts: dict[str, Any] = Field(default_factory=dict)
+    host: dict[str, Any] = Field(default_factory=dict)
+    bytes_sent: int = 0
+    bytes_kept: int = 0
+    problem: Problem | None = None
+    cases: tuple[Case, ...] = ()
+    stopped: str = ""
+
+    def case(self, model: str) -> Case | None:
+        return next((case for case in self.cases if case.model == model), None)
+
+
+class Settings(Value):
+    """How the run was asked to measure.
+
+    Attributes:
+        rounds: least and most rounds; precision: half-width of a 95 % interval that is enough, as a fraction.
+        budget: seconds a device may measure.
+        delta: a ratio nearer to 1 than this is no difference in practice.
+    """
+
+    rounds: tuple[int, int] = (7, 30)
+    precision: float = 0.01
+    budget: float = 60.0
+    delta: float = 0.03
+    samples: int = 30
+    min_time: float = 0.4
+    max_time: float = 10.0
+    threads: int | None = None
+    isa_mask: str | None = None
+    kernels: tuple[str, ...] = ()
+    toolchain: str = "zig"
+
+
+class Run(Value):
+    """One run of `inv bench`; the first model is the baseline of every ratio."""
+
+    schema_version: int = Field(default=SCHEMA, alias="schema")
+    id: str
+    created: str
+    finished: str | None = None
+    version: str
+    revision: str = ""
+    dirty: bool = False
+    command: tuple[str, ...] = ()
+    seed: int = 0
+    settings: Settings = Settings()
+    models: tuple[Model, ...] = ()
+    builds: tuple[Build, ...] = ()
+    devices: tuple[Device, ...] = ()
+    caveats: tuple[Caveat, ...] = ()
+
+    def model(self, name: str) -> Model:
+        return next(model for model in self.models if model.name == name)
+
+    def build(self, target: str) -> Build | None:
+        return next((build for build in self.builds if build.target == target), None)

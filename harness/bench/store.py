@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Runs on disk: `runs/<id>/record.json` and what belongs beside it.
+
+A record is replaced in one step, never edited, so whoever reads sees a whole one, also after a crash.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import secrets
+import tempfile
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from harness.bench.record import SCHEMA, Run
+from harness.errors import UsageError
+
+RECORD = "record.json"
+REPORT = "report.html"
+_ID = re.compile(r"\d{8}-\d{6}-[0-9a-f]{4}")
+
+
+def new_id(now: datetime | None = None) -> str:
+    """An id that sorts by time: 20261123-041500-abcd (UTC)."""
+    return f"{now or datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
+
+
+def write(path: Path, text: str) -> None:
+    """Replaces a file in one step."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, draft = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(draft).chmod(0o644)
+        os.replace(draft, path)
+    except BaseException:
+        Path(draft).unlink(missing_ok=True)
+        raise
+
+
+def save(runs: Path, run: Run) -> Path:
+    """Writes the record of a run into its folder and returns the file."""
+    path = runs / run.id / RECORD
+    write(path, run.model_dump_json(by_alias=True, indent=1) + "\n")
+    return path
+
+
+def load(path: Path) -> Run:
+    """Reads a record.
+
+    Raises:
+        UsageError: there is none, it is damaged, or a newer bitrig wrote it.
+    """
+    try:
+        data = json.loads(path.read_text("utf-8"))
+        if data["schema"] > SCHEMA:
+            raise UsageError(
+                f"The record {path} has schema {data['schema']}; this bitrig reads up to {SCHEMA}.",
+                "A newer bitrig wrote it.",
+                "Update the project (git pull) and try again.",
+            )
+        return Run.model_validate(data)
+    except FileNotFoundError:
+        raise UsageError(f"There is no record {path}.", "", "List the runs with: ls runs") from None
+    except (ValidationError, ValueError, KeyError, TypeError, OSError) as error:
+        detail = str(error).splitlines()[0]
+        raise UsageError(f"The record {path} cannot be read: {detail}.", "The file was edited or damaged.") from None
+
+
+def ids(runs: Path) -> Iterator[str]:
+    """The ids of all runs, the newest first."""
+    if runs.is_dir():
+        yield from sorted((entry.name for entry in runs.iterdir() if _ID.fullmatch(entry.name)), reverse=True)
+
+
+def find(runs: Path, name: str) -> Path:
+    """The record that a user means: an id, the beginning of one, "last", a folder or a file.
+
+    Raises:
+        UsageError: no run, or several, go by this name.
+    """
+    given = Path(name)
+    if given.is_file():
+        return given
+    if (given / RECORD).is_file():
+        return given / RECORD
+    known = list(ids(runs))
+    matches = known[:1] if name == "last" else [known_id for known_id in known if known_id.startswith(name)]
+    if len(matches) == 1:
+        return runs / matches[0] / RECORD
+    if matches:
+        raise UsageError(f"{len(matches)} runs begin with {name!r}.", "", f"Give more of the id: {', '.join(matches[:5])}")
+    hint = f"The newest is {known[0]}." if known else "There is no run yet; make one with: ./inv bench"
+    raise UsageError(f"There is no run {name!r}.", hint, "Give an id, or: --run last")

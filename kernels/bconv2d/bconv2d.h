@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* bconv2d: convolution of bits with bits; a binary dense layer is the 1x1 case.
+ *
+ * acc = sum over taps and channels of x * w, x and w in {-1, +1}; see struct bnn_bconv2d_params for the two outputs. The
+ * convolution is direct: there is no im2col matrix. Plan once, pack the weights once, then run any range of units from any
+ * number of threads; results do not depend on how the range is split. */
+#ifndef BNN_BCONV2D_BCONV2D_H
+#define BNN_BCONV2D_BCONV2D_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/family.h"
+#include "bnn/format.h"
+
+enum bnn_bconv2d_output { BNN_BCONV2D_F32, BNN_BCONV2D_BITS };
+
+struct bnn_bconv2d_problem {
+  uint32_t batch;
+  uint32_t in_h, in_w, channels;   /* of the whole input, before grouping */
+  uint32_t out_h, out_w, filters;  /* of the whole output */
+  struct bnn_window window;
+  uint32_t groups;
+  enum bnn_border border;
+  enum bnn_bconv2d_output output;
+  float lo, hi; /* -inf, +inf where there is no activation */
+};
+
+/* The constants as the file holds them; NULL where absent (multiplier 1, bias 0, no clamp). */
+struct bnn_bconv2d_weights {
+  const uint32_t *filter; /* [filters][kernel_h][kernel_w][ceil(channels / groups / 32)], tail bits zero */
+  const float *multiplier, *bias;       /* f32 output */
+  const int32_t *clamp_lo, *clamp_hi;   /* f32 output */
+  const int32_t *threshold;             /* bits output: bit = acc < threshold */
+};
+
+struct bnn_bconv2d_plan {
+  struct bnn_bconv2d_problem problem;
+  const struct bnn_bconv2d_kernel *kernel;
+  size_t packed_bytes;  /* 64-byte aligned */
+  size_t scratch_bytes; /* one for each thread, 64-byte aligned; contents need not survive between runs */
+  size_t units;         /* run splits into this many pieces */
+  uint32_t band_rows;   /* output rows of a unit */
+  /* How the scratch holds an input row: see bconv2d.c */
+  uint32_t run_words, pixel_words, row_words;
+  uint32_t classes_y, classes_x;
+  bool clamped;
+};
+
+/* The window must have been validated: strides, dilations and kernel at least 1, the output's size that of the window.
+ * clamped: the weights will have clamp_lo or clamp_hi. False: the kernel forced for this family does not fit. */
+bool bnn_bconv2d_plan(struct bnn_bconv2d_plan *plan, const struct bnn_bconv2d_problem *problem, bool clamped,
+                      const struct bnn_select *select);
+
+void bnn_bconv2d_pack(const struct bnn_bconv2d_plan *plan, const struct bnn_bconv2d_weights *weights, void *packed);
+
+/* x: words [batch][in_h][in_w][ceil(channels / 32)].
+ * y: float [batch][out_h][out_w][filters], or words [batch][out_h][out_w][ceil(filters / 32)] with zero tail bits. */
+void bnn_bconv2d_run(const struct bnn_bconv2d_plan *plan, const void *packed, const uint32_t *x, void *y, void *scratch,
+                     size_t begin, size_t end);
+
+const char *bnn_bconv2d_kernel_name(const struct bnn_bconv2d_plan *plan);
+
+#endif

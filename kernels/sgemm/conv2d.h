@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* conv2d in float: y = clamp(conv(pad(x, pad_value), filter) + bias, lo, hi). Dense layers and 1x1 convolutions too.
+ *
+ * Patches are gathered a few at a time into the scratch (implicit gemm) and multiplied by the family `sgemm`; where every
+ * filter reads one channel, use the depthwise family instead. Plan once, pack the weights once, then run any range of
+ * units from any number of threads; results do not depend on how the range is split. */
+#ifndef BNN_SGEMM_CONV2D_H
+#define BNN_SGEMM_CONV2D_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/family.h"
+#include "bnn/format.h"
+
+struct bnn_conv2d_problem {
+  uint32_t batch;
+  uint32_t in_h, in_w, channels;
+  uint32_t out_h, out_w, filters;
+  struct bnn_window window;
+  uint32_t groups;
+  float pad_value;
+  float lo, hi; /* -inf, +inf where there is no activation */
+};
+
+struct bnn_conv2d_plan {
+  struct bnn_conv2d_problem problem;
+  const struct bnn_sgemm_kernel *kernel;
+  size_t packed_bytes;  /* 64-byte aligned */
+  size_t scratch_bytes; /* one for each thread, 64-byte aligned */
+  size_t units;         /* run splits into this many pieces */
+  uint32_t unit_pixels, unit_filters; /* what a unit covers */
+};
+
+/* A dense layer y[rows][O] = x[rows][I] W[O][I]^T as a problem: rows become the pixels of one image. */
+struct bnn_conv2d_problem bnn_conv2d_of_dense(uint32_t rows, uint32_t inputs, uint32_t outputs, float lo, float hi);
+
+/* The window must have been validated. False: the kernel forced for this family does not exist here or does not fit. */
+bool bnn_conv2d_plan(struct bnn_conv2d_plan *plan, const struct bnn_conv2d_problem *problem,
+                     const struct bnn_select *select);
+
+/* filter: float [filters][kernel_h][kernel_w][channels / groups]; bias: float [filters] or NULL. */
+void bnn_conv2d_pack(const struct bnn_conv2d_plan *plan, const float *filter, const float *bias, void *packed);
+
+/* x: float [batch][in_h][in_w][channels]; y: float [batch][out_h][out_w][filters]. */
+void bnn_conv2d_run(const struct bnn_conv2d_plan *plan, const void *packed, const float *x, float *y, void *scratch,
+                    size_t begin, size_t end);
+
+const char *bnn_conv2d_kernel_name(const struct bnn_conv2d_plan *plan);
+
+#endif

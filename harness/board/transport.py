@@ -7,79 +7,29 @@ group. Everything that can go wrong on the wire is a `DeviceError`. Nothing is e
 
 from __future__ import annotations
 
-import signal as signals
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+import shlex
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Self
 
+from harness.board.completed import Completed
 from harness.board.inventory import Device
+from harness.board.process import Process, shell_text
+from harness.board.supervise import watched
+from harness.errors import DeviceUnfit
+
+DEADLINE_SLACK = 30  # seconds: the board's own deadline only fires where ours could not be heard
 
 
-@dataclass(frozen=True)
-class Completed:
-    """How a command on the board ended.
-
-    Attributes:
-        command: the shell text that ran.
-        exit_code: as a shell reports it: 128+n when signal n ended it.
-        stdout, stderr: what it wrote; `stdout` is empty when the lines were streamed.
-        seconds: wall time seen from here, so with the network in it.
-        timed_out: it was ended because it took longer than it was given.
-    """
-
-    command: str
-    exit_code: int
-    stdout: bytes
-    stderr: bytes
-    seconds: float
-    timed_out: bool = False
-
-    @property
-    def ok(self) -> bool:
-        return self.exit_code == 0 and not self.timed_out
-
-    @property
-    def signal(self) -> str | None:
-        """The name of the signal that ended the command, such as "SIGSEGV"."""
-        try:
-            return signals.Signals(self.exit_code - 128).name
-        except ValueError:
-            return None
-
-    @property
-    def text(self) -> str:
-        """`stdout` as text, without the last newline."""
-        return self.stdout.decode("utf-8", "replace").rstrip("\n")
-
-    @property
-    def stderr_tail(self) -> str:
-        """The last 20 lines of `stderr`."""
-        return "\n".join(self.stderr.decode("utf-8", "replace").splitlines()[-20:])
-
-
-class Process(Protocol):
-    """A command that runs on the board now. Leaving its `with` block ends it."""
-
-    def __iter__(self) -> Iterator[str]:
-        """The lines of its standard output as they arrive, without their newlines."""
-
-    def wait(self) -> Completed:
-        """Wait for its end. Raises DeviceLost when the connection breaks first."""
-
-    def __enter__(self) -> Self: ...
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        """End the command and its process group if it still runs."""
-
-
-class Transport(Protocol):
+class Transport(ABC):
     """A connection to one board. Use it as a context manager; errors are of the DeviceError tree."""
 
-    device: Device
-    workdir: str
-    """The absolute path of the work directory on the board."""
+    def __init__(self, device: Device) -> None:
+        self.device = device
+        self.workdir = device.workdir
+        """The absolute path of the work directory on the board."""
 
     def run(
         self, command: Sequence[str] | str, *, timeout: float | None = None, stdin: bytes | None = None
@@ -90,25 +40,86 @@ class Transport(Protocol):
             command: words, which are quoted, or one string of POSIX shell.
             timeout: seconds until it is ended; the device's `timeouts.run` when None.
             stdin: what it reads; nothing when None.
+
+        Raises:
+            DeviceLost: the connection broke.
         """
+        with self.start(command, timeout=timeout, stdin=stdin) as process:
+            return process.wait()
 
-    def start(self, command: Sequence[str] | str, *, timeout: float | None = None) -> Process:
-        """Start a command whose standard output is read line by line."""
+    def start(
+        self, command: Sequence[str] | str, *, timeout: float | None = None, stdin: bytes | None = None
+    ) -> Process:
+        """Start a command, as `run` does; its lines are read while it runs."""
+        text = shell_text(command)
+        seconds = timeout or self.device.timeouts.run
+        if stdin is not None:  # the end of its input ends such a command, so that the link needs no other watch
+            return self._start(text, text, seconds, stdin)
+        return self._start(text, watched(text, seconds + DEADLINE_SLACK), seconds, None)
 
-    def put(self, source: Path | bytes, remote: str) -> None:
-        """Write a file on the board. Not atomic: `deploy.push` is."""
+    def put(self, source: Path | bytes, remote: str, *, offset: int = 0) -> None:
+        """Write a file on the board, from byte `offset` on. Not atomic: `deploy.push` is.
+
+        Raises:
+            DeviceUnfit: the board refuses it (no space, no permission).
+        """
+        content = source if isinstance(source, bytes) else source.read_bytes()
+        redirect = ">>" if offset else ">"
+        done = self.run(f"cat {redirect} {shlex.quote(remote)}", stdin=content[offset:])
+        if not done.ok:
+            raise DeviceUnfit(
+                f"{self.device.name}: {remote} cannot be written: {done.stderr_tail}.",
+                "The file system is full or read-only, or belongs to another user.",
+                f"See `inv device.doctor --device {self.device.name}`.",
+            )
 
     def get(self, remote: str) -> bytes:
-        """The bytes of a file on the board."""
+        """The bytes of a file on the board. Raises DeviceUnfit when it cannot be read."""
+        done = self.run(["cat", remote])
+        if not done.ok:
+            raise DeviceUnfit(f"{self.device.name}: {remote} cannot be read: {done.stderr_tail}.")
+        return done.stdout
 
-    def close(self) -> None: ...
+    @abstractmethod
+    def _start(self, command: str, text: str, timeout: float, stdin: bytes | None) -> Process:
+        """Start shell `text`; `command` is what it is called in messages."""
 
-    def __enter__(self) -> Self: ...
+    @abstractmethod
+    def close(self) -> None:
+        """Close the connection; what still runs there is ended."""
+
+    def __enter__(self) -> Self:
+        return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        """Close the connection; what still runs there is ended."""
+        self.close()
+
+    def _settle(self) -> Self:
+        """Make the work directory and learn its absolute path, which is all that a board must be able to do."""
+        folder = self.device.workdir
+        folder = f'"$HOME"/{shlex.quote(folder[2:])}' if folder.startswith("~/") else shlex.quote(folder)
+        done = self.run(f"mkdir -p {folder} && cd {folder} && pwd -P", timeout=self.device.timeouts.connect)
+        if not done.ok:
+            self.close()
+            raise DeviceUnfit(
+                f"{self.device.name}: the work directory {self.device.workdir} cannot be used: {done.stderr_tail}.",
+                "It belongs to another user, or its file system is read-only or full.",
+                "Give another `workdir` in devices.local.yaml.",
+            )
+        self.workdir = done.text
+        return self
 
 
 def connect(device: Device) -> Transport:
-    """Open the device's transport. Raises Unreachable, HostKeyRefused or DeviceUnfit."""
-    raise NotImplementedError
+    """Open the device's transport.
+
+    Raises:
+        Unreachable: no connection, or the login was refused.
+        HostKeyRefused: the board's key is not trusted, or is another than the trusted one.
+        DeviceUnfit: connected, but the work directory cannot be used.
+    """
+    from harness.board.local import Local
+    from harness.board.ssh import Ssh
+
+    transports: dict[str, type[Transport]] = {"local": Local, "ssh": Ssh}
+    return transports[device.transport](device)._settle()

@@ -298,6 +298,9 @@ _UNARY: dict[int, Callable[[Array], Array]] = {
     _kind("ERF"): _erf,
 }
 
+COMPARISONS = frozenset(_kind(name) for name in ("LESS", "LESS_EQUAL", "GREATER", "GREATER_EQUAL", "EQUAL", "NOT_EQUAL"))
+INTEGER_KINDS = frozenset(_kind(name) for name in ("ROUND", "FLOOR", "CEIL", "SIGN"))
+
 
 # --- shapes ---------------------------------------------------------------------------------------------------------
 

@@ -1,0 +1,226 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The state of one translation: which tensor of the file is which tensor of the graph, and how nodes get their names."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from harness.errors import ModelError, UnsupportedModel
+from harness.model import shapes
+from harness.model.graph import Array
+from harness.model.importers.folding import FoldingBuilder
+from harness.model.importers.tflite.container import Container, Operator
+
+INFINITY = math.inf
+SAME = 0
+_ACTIVATIONS = {0: (-INFINITY, INFINITY), 1: (0.0, INFINITY), 2: (-1.0, 1.0), 3: (0.0, 6.0)}
+"""ActivationFunctionType of TFLite's schema: none, RELU, RELU_N1_TO_1, RELU6."""
+
+_TENSORFLOW_OP = re.compile(r"[A-Z][A-Za-z]*[A-Za-z0-9]*(_\d+)?$")
+_LINEAR = re.compile(r"/(?:Quant|Depthwise|Separable)?(?:Conv|MatMul)|/separable_conv2d|/Tensordot", re.IGNORECASE)
+
+
+class Translation:
+    """One pass over the operators of a container.
+
+    Attributes:
+        values: tensor index to the name of the graph's tensor that holds it.
+        operator: the one that is being translated.
+        packed: indices of the int32 tensors that hold bits in the file; the graph has them as -1 and +1.
+    """
+
+    def __init__(self, container: Container, graph: FoldingBuilder) -> None:
+        self.container = container
+        self.graph = graph
+        self.values: dict[int, str] = {}
+        self.packed: set[int] = set()
+        self.operator = Operator("", (), ())
+        self._label = ""
+
+    def begin(self, operator: Operator) -> None:
+        self.operator = operator
+        self._label = self._readable(operator)
+
+    def emit(self, op: str, inputs: Iterable[str | None], part: str = "", **more: Any) -> str:
+        """Adds a node that belongs to the current operator; `part` tells its nodes apart."""
+        name = f"{self._label}/{part}" if part else self._label
+        return self.graph.node(op, name, tuple(inputs), layer=self.operator.kind, **more)
+
+    def constant(self, part: str, value: Any) -> str:
+        """A float constant that belongs to the current operator."""
+        data = np.asarray(value, np.float32)
+        self.graph.spend(data.size)
+        return self.graph.constant(f"{self._label}/{part}", data)
+
+    # What the current operator is given.
+
+    def operand(self, position: int) -> str:
+        """The graph's tensor for an input of the operator."""
+        name = self.optional(position)
+        if name is None:
+            raise ModelError(f"{self._label!r}: {self.operator.kind} lacks its input {position}.")
+        return name
+
+    def optional(self, position: int) -> str | None:
+        inputs = self.operator.inputs
+        index = inputs[position] if position < len(inputs) else None
+        return None if index is None else self.value(index)
+
+    def value(self, index: int) -> str:
+        """The graph's tensor for a tensor of the file; constants are added when they are first used."""
+        if index not in self.values:
+            tensor = self.container.tensors[index]
+            if tensor.data is None:
+                raise ModelError(
+                    f"{self._label!r} reads {tensor.name!r}, which nothing has computed before it.",
+                    "The file is damaged, or its operators are out of order.",
+                )
+            self.graph.spend(tensor.data.size)
+            self.values[index] = self.graph.constant(short(tensor.name) or "constant", real(tensor))
+        return self.values[index]
+
+    def weights(self, position: int, rank: int) -> Array:
+        """The value of a constant float input.
+
+        Raises:
+            UnsupportedModel: it is computed while the network runs.
+        """
+        data = self.graph.data(self.operand(position))
+        if data is None:
+            raise self.unsupported("with weights that are computed")
+        if data.ndim != rank:
+            raise ModelError(f"{self._label!r}: its weights have the shape {list(data.shape)}, not {rank} axes.")
+        return data
+
+    def numbers(self, position: int) -> list[int]:
+        """The value of a constant integer input (axes, sizes, paddings), flat."""
+        inputs = self.operator.inputs
+        index = inputs[position] if position < len(inputs) else None
+        data = None if index is None else self.container.tensors[index].data
+        if data is None:
+            raise self.unsupported(f"whose input {position} is computed or absent")
+        if data.dtype.kind not in "iu" or data.size > 4 * shapes.MAX_RANK:
+            raise ModelError(f"{self._label!r}: its input {position} should be a few integers.")
+        return [int(number) for number in data.reshape(-1)]
+
+    def shape(self, position: int = 0) -> tuple[int, ...]:
+        return self.graph.shape(self.operand(position))
+
+    def image(self, position: int = 0) -> tuple[int, int, int, int]:
+        shape = self.shape(position)
+        if len(shape) != 4:
+            raise ModelError(f"{self._label!r}: {self.operator.kind} wants an image [N, H, W, C], not {list(shape)}.")
+        return shape[0], shape[1], shape[2], shape[3]
+
+    def declared(self, output: int = 0) -> tuple[int, ...]:
+        """The shape that the file states for an output."""
+        return self.container.tensors[self.operator.outputs[output]].shape
+
+    def axis(self, axis: int, rank: int) -> int:
+        if not -rank <= axis < rank:
+            raise ModelError(f"{self._label!r}: there is no axis {axis} in {rank}.")
+        return axis % rank
+
+    def option(self, key: str) -> Any:
+        """An option of the operator.
+
+        Raises:
+            ModelError: the file does not state it.
+        """
+        if key not in self.operator.options:
+            raise ModelError(f"{self._label!r}: the options of {self.operator.kind} lack {key!r}; the file is damaged.")
+        return self.operator.options[key]
+
+    def activation(self, key: str = "FusedActivationFunction") -> dict[str, float]:
+        """`lo` and `hi` of the activation that is fused into the operator."""
+        code = self.operator.options.get(key, 0)
+        if code not in _ACTIVATIONS:
+            raise self.unsupported(f"with fused activation {code}")
+        lo, hi = _ACTIVATIONS[code]
+        return {"lo": lo, "hi": hi}
+
+    def window(
+        self,
+        size: tuple[int, int],
+        kernel: tuple[int, int],
+        stride: tuple[int, int],
+        dilation: tuple[int, int],
+        padding: int,
+    ) -> dict[str, int]:
+        """`struct bnn_window`, with TFLite's padding (0 is "same", 1 is "valid") made explicit."""
+        if min(*kernel, *stride, *dilation) < 1:
+            raise ModelError(f"{self._label!r}: a kernel, stride or dilation below 1 is not possible.")
+        pads = [
+            shapes.same_padding(*axis) if padding == SAME else (0, 0)
+            for axis in zip(size, kernel, stride, dilation, strict=True)
+        ]
+        return {
+            "kernel_h": kernel[0],
+            "kernel_w": kernel[1],
+            "stride_h": stride[0],
+            "stride_w": stride[1],
+            "dilation_h": dilation[0],
+            "dilation_w": dilation[1],
+            "pad_top": pads[0][0],
+            "pad_bottom": pads[0][1],
+            "pad_left": pads[1][0],
+            "pad_right": pads[1][1],
+        }
+
+    def unsupported(self, how: str) -> UnsupportedModel:
+        operation = f"{self.operator.kind} {how}"
+        return UnsupportedModel(
+            f"{self.graph.name!r} has an operation that bitrig does not know: {operation} (at {self._label!r}).",
+            operations=(operation,),
+        )
+
+    def _readable(self, operator: Operator) -> str:
+        """What to call the operator: as its author's layer, as far as the converter has kept that name.
+
+        A convolution takes the name of the batch norm that was folded into it; its filter's name, or that of the
+        quantiser before it, tells better which layer it was.
+        """
+        tensors = self.container.tensors
+        own = tensors[operator.outputs[0]].name.split(";") if operator.outputs else []
+        if "CONV" in operator.kind.upper() or operator.kind == "FULLY_CONNECTED":
+            near = [tensors[index].name for index in operator.inputs[:2] if index is not None and index in self.packed]
+            filters = [tensors[index].name for index in operator.inputs[1:2] if index is not None]
+            linear = [name for name in (*own, *filters) if _LINEAR.search(name)]
+            own = [*linear, *(name.split(";")[0].rpartition("/")[0] for name in near if "Sign" in name), *own]
+        return short(own[0] if own else "") or operator.kind.lower()
+
+
+def short(name: str) -> str:
+    """A tensor's name without the model's scope and TensorFlow's operator: `net/conv_1/BiasAdd;...` to `conv_1`.
+
+    Empty where the name is the converter's own invention.
+    """
+    first = name.split(";")[0].removeprefix("serving_default_").partition(":")[0]
+    if first.startswith(("StatefulPartitionedCall", "arith.constant", "Identity", "PartitionedCall")):
+        return ""
+    parts = [part for part in first.split("/") if part]
+    if len(parts) > 1:
+        parts = parts[1:]
+    if len(parts) > 1 and _TENSORFLOW_OP.match(parts[-1]):
+        parts = parts[:-1]
+    return "/".join(parts)
+
+
+def real(tensor: Any) -> Array:
+    """The real values of a constant of the file, as float32."""
+    data: Array = tensor.data
+    if not tensor.scales:
+        return data.astype(np.float32, copy=False)
+    along = [1] * data.ndim
+    if len(tensor.scales) > 1:
+        if not 0 <= tensor.axis < data.ndim or data.shape[tensor.axis] != len(tensor.scales):
+            raise ModelError(f"The weights {tensor.name!r} have {len(tensor.scales)} scales on the axis {tensor.axis}.")
+        along[tensor.axis] = -1
+    scales = np.asarray(tensor.scales, np.float32).reshape(along if data.ndim else ())
+    zero_points = np.asarray(tensor.zero_points, np.int64).reshape(along if data.ndim else ())
+    return ((data - zero_points) * scales).astype(np.float32)

@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Why a layer runs as it does, and what its author can change: the one table behind terminal, report and docs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Reason:
+    """One row.
+
+    Attributes:
+        code: stable, for scripts.
+        sentence: why; `{activation}` (the values that arrive), `{source}` (the node they come from), `{weight}` (how the
+            weights are spread), `{between}` (the node that stands in the way) and `{quantiser}` are filled in.
+        remedy: what to do; empty where there is nothing to do.
+    """
+
+    code: str
+    sentence: str
+    remedy: str = ""
+
+
+_TABLE = (
+    Reason("binary", "its input is {activation} (from {source}) and its weights are {weight}: one XNOR and popcount"),
+    Reason(
+        "binary01",
+        "its input is {activation} (from {source}) and its weights are {weight}: the XNOR kernel runs it, and what the "
+        "shift from ±1 costs is folded into multiplier and bias",
+    ),
+    Reason(
+        "float-layer",
+        "neither its input ({activation}) nor its weights ({weight}) are quantised",
+        "Give it an input quantiser and a kernel quantiser (QuantConv2D or QuantDense), if accuracy allows.",
+    ),
+    Reason(
+        "first-layer",
+        "it reads the model's input, which is {activation}; its weights are {weight}",
+        "First layers usually stay float: they are small, and quantising the picture costs accuracy.",
+    ),
+    Reason(
+        "activation-real",
+        "its weights are {weight}, but its input is {activation} (from {source}): no quantiser stands before it",
+        'Give the layer an input quantiser, such as input_quantizer="ste_sign" or DoReFa(k_bit=1).',
+    ),
+    Reason(
+        "op-between",
+        "its weights are {weight} and {quantiser} makes two values, but {between} stands between and makes them {activation}",
+        "Move {between} before the quantiser, or quantise again after it.",
+    ),
+    Reason(
+        "activation-levels",
+        "its weights are {weight}, but its input takes the values {activation} (from {source}), more than two",
+        "Use a quantiser with two values (ste_sign, or DoReFa with k_bit=1) if accuracy allows.",
+    ),
+    Reason(
+        "activation-constant",
+        "its input is always {activation} (from {source}): the quantiser before it never changes its mind",
+        "Check the quantiser: it carries no information. Some exporters write one that the trained model did not have.",
+    ),
+    Reason(
+        "weight-real",
+        "its input is {activation} (from {source}), but its weights are not two-valued in each filter ({weight})",
+        'Give the layer a kernel quantiser, such as kernel_quantizer="ste_sign", and train again.',
+    ),
+    Reason(
+        "weight-computed",
+        "its weights are computed while the model runs",
+        "Export the model with constant weights.",
+    ),
+    Reason(
+        "padding",
+        "its input is {activation} and its weights are {weight}, but the padding adds a value that is neither",
+        "Pad with one of the two values, or use padding='valid'.",
+    ),
+    Reason(
+        "depthwise",
+        "its input is {activation} and its weights are {weight}, but each filter reads {channels} channel(s): too few to fill a "
+        "word of bits",
+        "A dense convolution, or groups of 32 channels or more, would run on the bit kernels.",
+    ),
+    Reason(
+        "transposed",
+        "its input is {activation} and its weights are {weight}, but there is no bit kernel for a transposed convolution",
+        "Upsample first and convolve then, if the architecture allows.",
+    ),
+)
+
+REASONS = {reason.code: reason for reason in _TABLE}

@@ -1,0 +1,283 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which values each tensor can take: the abstract interpretation behind every "binary" and every "why not".
+
+The lattice has two floors. A tensor is *real* within an interval [lo, hi], or it takes one of a finite set of *levels*.
+One transfer rule an operation carries this from the inputs of the graph to its outputs. No rule looks at names or at
+what stands around a node: a sign is two-valued because of what it computes, and so is round(clip(x, 0, 1)), and so is
+anything else that somebody writes tomorrow. Constants are exact, so quantised weights need no rule of their own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from harness import abi
+from harness.model import reference
+from harness.model.graph import Array, Graph, Node, Tensor
+
+MAX_LEVELS = 64
+"""A set larger than this is treated as real: six bits are more than any bit kernel takes."""
+
+
+@dataclass(frozen=True)
+class Values:
+    """What a tensor can hold.
+
+    Attributes:
+        lo, hi: bounds; infinite where nothing is known.
+        levels: every value it can take, ascending; None for a real tensor.
+        source: the node that made it so, which is where a reader has to look.
+    """
+
+    lo: float = -np.inf
+    hi: float = np.inf
+    levels: tuple[float, ...] | None = None
+    source: str = ""
+
+    @property
+    def two_valued(self) -> bool:
+        return self.levels is not None and len(self.levels) == 2
+
+    @property
+    def bits(self) -> int | None:
+        """k for 2^k evenly spaced levels (k-bit), else None. The spacing may be off by float rounding."""
+        if self.levels is None or len(self.levels) < 2:
+            return None
+        gaps = np.diff(self.levels)
+        k = int(len(self.levels)).bit_length() - 1
+        even = bool(np.all(np.abs(gaps - gaps.mean()) <= 1e-5 * abs(gaps.mean())))
+        return k if even and len(self.levels) == 1 << k else None
+
+    @property
+    def ternary(self) -> bool:
+        """{-s, 0, +s}"""
+        return self.levels is not None and len(self.levels) == 3 and self.levels[1] == 0 and self.levels[0] == -self.levels[2]
+
+    def __str__(self) -> str:
+        if self.levels is None:
+            if np.isinf(self.lo) and np.isinf(self.hi):
+                return "real"
+            return f"real in [{_number(self.lo)}, {_number(self.hi)}]"
+        if len(self.levels) == 2 and self.levels[0] == -self.levels[1]:
+            return f"±{_number(self.levels[1])}"
+        if len(self.levels) > 8:
+            return f"{len(self.levels)} levels from {_number(self.lo)} to {_number(self.hi)}"
+        return "{" + ", ".join(_number(level) for level in self.levels) + "}"
+
+
+def _number(value: float) -> str:
+    return f"{value:.6g}".replace("inf", "∞")
+
+
+REAL = Values()
+
+
+def of_levels(levels: Array | Sequence[float], source: str) -> Values:
+    """A finite set, or the interval around it where the set is too large or holds a NaN."""
+    unique = np.unique(np.asarray(levels, np.float32)) + np.float32(0)  # -0 and 0 are one value
+    unique = np.unique(unique)
+    if not unique.size or np.isnan(unique).any():
+        return Values(source=source)
+    lo, hi = float(unique[0]), float(unique[-1])
+    if len(unique) > MAX_LEVELS:
+        return Values(lo, hi, None, source)
+    return Values(lo, hi, tuple(float(level) for level in unique), source)
+
+
+def analyse(graph: Graph) -> dict[str, Values]:
+    """What every tensor of a graph can hold, by tensor name."""
+    found: dict[str, Values] = {}
+    for name, tensor in graph.tensors.items():
+        if tensor.data is not None and tensor.dtype == "f32":
+            found[name] = of_constant(tensor)
+    for name in graph.inputs:
+        found[name] = Values(source=name)
+    for node in graph.nodes:
+        operands = [found.get(name, REAL) for name in node.inputs if name is not None]
+        result = _RULES.get(node.op, _real)(node, operands, graph)
+        found[node.output] = Values(result.lo, result.hi, result.levels, result.source or node.name)
+    return found
+
+
+def of_constant(tensor: Tensor) -> Values:
+    data = tensor.data
+    assert data is not None
+    head = np.unique(data.reshape(-1)[:4096])
+    if len(head) > MAX_LEVELS:  # spares sorting millions of real weights
+        return Values(float(data.min()), float(data.max()), None, tensor.name)
+    return of_levels(data, tensor.name)
+
+
+# --- the transfer rules ---------------------------------------------------------------------------------------------
+
+
+def _real(node: Node, operands: list[Values], graph: Graph) -> Values:
+    return Values(source=node.name)
+
+
+def _same(node: Node, operands: list[Values], graph: Graph) -> Values:
+    return operands[0]
+
+
+def _union(values: Sequence[Values], source: str) -> Values:
+    distinct = {value.source for value in values}
+    origin = values[0].source if len(distinct) == 1 else source
+    if all(value.levels is not None for value in values):
+        return of_levels([level for value in values for level in value.levels or ()], origin)
+    return Values(min(value.lo for value in values), max(value.hi for value in values), None, origin)
+
+
+def _join(node: Node, operands: list[Values], graph: Graph) -> Values:
+    return _union(operands, node.name)
+
+
+def _pad(node: Node, operands: list[Values], graph: Graph) -> Values:
+    fill = float(node.params.get("value", 0.0))
+    return _union([operands[0], Values(fill, fill, (fill,), operands[0].source)], node.name)
+
+
+def _select(node: Node, operands: list[Values], graph: Graph) -> Values:
+    condition, a, b = operands
+    if condition.levels is not None and 0.0 not in condition.levels:
+        return a
+    if condition.levels == (0.0,):
+        return b
+    return _union([a, b], node.name)
+
+
+def _bounded(lo: float, hi: float) -> Callable[[Node, list[Values], Graph], Values]:
+    return lambda node, operands, graph: Values(lo, hi, None, node.name)
+
+
+def _average(node: Node, operands: list[Values], graph: Graph) -> Values:
+    return Values(operands[0].lo, operands[0].hi, None, node.name)
+
+
+def _dequantize(node: Node, operands: list[Values], graph: Graph) -> Values:
+    return of_levels([node.params["zero"], node.params["one"]], node.name)
+
+
+def _map(node: Node, operands: list[Values], graph: Graph) -> Values:
+    """Any function of single elements: levels are mapped one by one, an interval by its ends where the function is
+    monotone, and then a function with few results (a rounding, a comparison) turns an interval into levels."""
+    source = node.name
+    tensors = [graph.tensors[name] for name in node.inputs if name is not None]
+    varying = [at for at, tensor in enumerate(tensors) if tensor.data is None]
+    if all(operands[at].levels is not None for at in varying):
+        combinations = int(np.prod([len(operands[at].levels or ()) for at in varying], dtype=np.int64))
+        if combinations <= MAX_LEVELS:
+            return of_levels(_evaluate(node, tensors, varying, [operands[at].levels or () for at in varying]), source)
+    if node.op in ("step",) or _comparison(node):
+        ends = _ends(node, tensors, varying, operands)
+        if ends is not None and ends.lo == ends.hi:
+            return of_levels([ends.lo], source)
+        both = (0.0, 1.0) if node.op == "arith" else (node.params["low"], node.params["high"])
+        return of_levels(both, source)
+    ends = _ends(node, tensors, varying, operands)
+    if ends is None:
+        return Values(source=source)
+    if node.op == "unary" and node.params["kind"] in reference.INTEGER_KINDS and ends.hi - ends.lo < MAX_LEVELS:
+        return of_levels(np.arange(ends.lo, ends.hi + 1), source)
+    return Values(ends.lo, ends.hi, None, source)
+
+
+def _comparison(node: Node) -> bool:
+    return node.op == "arith" and node.params["kind"] in reference.COMPARISONS
+
+
+def _evaluate(node: Node, tensors: Sequence[Tensor], varying: Sequence[int], sets: Sequence[Sequence[float]]) -> Array:
+    """The results of a node over every combination of its inputs' levels and every channel of its constants."""
+    grids = np.meshgrid(*[np.asarray(levels, np.float32) for levels in sets], indexing="ij")
+    rank = max(len(tensor.shape) for tensor in tensors)
+    arrays: list[Array | None] = [tensor.data for tensor in tensors]
+    for at, grid in zip(varying, grids, strict=True):
+        arrays[at] = grid.reshape(-1, *[1] * rank)
+    shape = np.broadcast_shapes(*(array.shape for array in arrays if array is not None))
+    return reference.apply(node.op, arrays, node.params, Tensor("", shape))
+
+
+def _ends(node: Node, tensors: Sequence[Tensor], varying: Sequence[int], operands: Sequence[Values]) -> Values | None:
+    """The range of a node's results from the ends of its operands' ranges; None where it says nothing.
+
+    Exact for what is monotone in each operand by itself (comparisons, sums, products, clamps and the rest of the table);
+    |x| and x^2 turn at zero, so zero joins their ends.
+    """
+    sets = []
+    divides = node.op == "arith" and node.params["kind"] == abi.constant("BNN_DIV")
+    if divides and 1 in varying and operands[1].lo <= 0 <= operands[1].hi:
+        return None
+    for at in varying:
+        ends = [operands[at].lo, operands[at].hi]
+        if operands[at].lo < 0 < operands[at].hi:
+            ends.append(0.0)
+        sets.append(ends)
+    results = _evaluate(node, tensors, varying, sets)
+    if np.isnan(results).any():
+        return None
+    return Values(float(results.min()), float(results.max()))
+
+
+_RULES: Mapping[str, Callable[[Node, list[Values], Graph], Values]] = {
+    "arith": _map,
+    "unary": _map,
+    "clamp": _map,
+    "affine": _map,
+    "step": _map,
+    "prelu": _map,
+    "select": _select,
+    "reshape": _same,
+    "transpose": _same,
+    "slice": _same,
+    "max_pool2d": _same,
+    "bmaxpool2d": _same,
+    "concat": _join,
+    "pad": _pad,
+    "avg_pool2d": _average,
+    "mean": _average,
+    "softmax": _bounded(0.0, 1.0),
+    "dequantize": _dequantize,
+}
+
+
+def levels_per_filter(weights: Array, tolerance: float = 1e-5) -> tuple[str, Array]:
+    """How the weights of each output channel are spread: the kernel side of every verdict.
+
+    Args:
+        weights: [O, ...].
+        tolerance: relative; exporters compute sign(w) * mean|w| in float32 and leave a few units in the last place.
+
+    Returns:
+        ("binary", s) where every channel o is ±s[o]; ("binary01", s) where every one is {0, s[o]}; ("ternary", s)
+        where every one is {-s[o], 0, +s[o]} and some zero occurs; ("float", s) else. s is the largest magnitude, [O].
+    """
+    flat = weights.reshape(weights.shape[0], -1).astype(np.float64)
+    magnitude = np.abs(flat)
+    scale = magnitude.max(axis=1)
+    level = scale[:, None]
+    at_level = np.abs(magnitude - level) <= tolerance * level
+    zero = magnitude == 0
+    if not (at_level | zero).all() or not (scale > 0).all():
+        return "float", scale
+    refined = np.where(at_level, magnitude, 0).sum(axis=1) / at_level.sum(axis=1)
+    if at_level.all():
+        return "binary", refined
+    one_sided = (flat >= 0).all(axis=1) | (flat <= 0).all(axis=1)
+    if one_sided.all():
+        return "binary01", refined * np.where((flat <= 0).all(axis=1), -1, 1)
+    return "ternary", refined
+
+
+def as_text(kind: str, scale: Array) -> str:
+    """A kernel's spread for a reader: "±1", "±s per filter", "{-s, 0, s}"."""
+    same = bool(np.all(np.abs(scale - scale[0]) <= 1e-6 * abs(scale[0])))
+    s: Any = _number(float(scale[0])) if same else "s"
+    suffix = "" if same else " per filter"
+    return {
+        "binary": f"±{s}{suffix}",
+        "binary01": f"{{0, {s}}}{suffix}",
+        "ternary": f"{{-{s}, 0, {s}}}{suffix}",
+    }.get(kind, "real")

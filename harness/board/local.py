@@ -29,10 +29,10 @@ class LocalProcess(Process):
         pipe = subprocess.PIPE
         self._popen = subprocess.Popen(["sh", "-c", text], stdin=pipe, stdout=pipe, stderr=pipe, start_new_session=True)
         self._selector = selectors.DefaultSelector()
-        for stream, kept in ((self._popen.stdout, self._out), (self._popen.stderr, self._err)):
+        for stream in (self._popen.stdout, self._popen.stderr):
             assert stream is not None
             os.set_blocking(stream.fileno(), False)
-            self._selector.register(stream, selectors.EVENT_READ, kept)
+            self._selector.register(stream, selectors.EVENT_READ)
         if stdin is not None:
             # In a thread, so that a command which writes before it has read everything cannot stop both.
             threading.Thread(target=_feed, args=(self._popen.stdin, stdin), daemon=True).start()

@@ -35,15 +35,14 @@ class Process(ABC):
         self._timed_out = False
 
     def __iter__(self) -> Iterator[str]:
-        while self._step():
+        more = True
+        while more:
+            more = self._step()
             *lines, rest = self._out.split(b"\n")
-            self._out = bytearray(rest)
-            for line in lines:
+            # What follows the last newline is a line of its own only once nothing more can come.
+            self._out = rest if more else bytearray()
+            for line in lines if more or not rest else [*lines, rest]:
                 yield line.decode("utf-8", "replace")
-        if self._out:
-            last = self._out.decode("utf-8", "replace")
-            self._out.clear()
-            yield last
 
     def wait(self) -> Completed:
         """Wait for its end. Raises DeviceLost when the connection breaks first."""

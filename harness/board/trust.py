@@ -5,25 +5,53 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from paramiko import PKey
+
+from harness.board import known_hosts, ssh
 from harness.board.inventory import Device
+from harness.errors import UsageError
 
 
 @dataclass(frozen=True)
 class HostKey:
-    """A host key as the board shows it; `known` when it is already trusted."""
+    """A host key as the board shows it.
+
+    Attributes:
+        name: what it is kept under: `host` or `[host]:port`; a jump host's when that one comes first.
+        kind, fingerprint: as OpenSSH writes them, so that they can be compared at the board itself.
+        known: it is trusted already.
+    """
 
     name: str
     kind: str
     fingerprint: str
-    line: str
     known: bool
+    key: PKey
 
 
 def fetch(device: Device) -> HostKey:
-    """The key that the board shows now. Raises Unreachable."""
-    raise NotImplementedError
+    """The key that the board shows now.
+
+    Raises:
+        UsageError: the device is not reached by SSH.
+        Unreachable: it does not answer.
+    """
+    if device.transport != "ssh":
+        raise UsageError(f"{device.name} has no host key.", f"It is reached by `{device.transport}`.")
+    try:
+        connection = ssh.open_connection(device)
+    except known_hosts.Refused as refused:
+        return _shown(refused.name, refused.key, known=False)
+    try:
+        return _shown(connection.host, connection.client.get_transport().get_remote_server_key(), known=True)
+    finally:
+        ssh.close_connection(connection)
 
 
 def accept(key: HostKey) -> None:
     """Trust this key from now on, in place of any other for that name."""
-    raise NotImplementedError
+    known_hosts.store(key.name, key.key)
+
+
+def _shown(name: str, key: PKey, known: bool) -> HostKey:
+    return HostKey(name, key.get_name(), known_hosts.fingerprint(key), known, key)

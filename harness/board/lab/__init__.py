@@ -1,10 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Stand-in boards: real SSH servers on this machine whose jobs run under an emulator."""
+"""Stand-in boards: real SSH servers on this machine whose jobs run under an emulator.
+
+Each keeps all it needs in one folder, `$XDG_STATE_HOME/bitrig/lab/<name>`: keys, the trusted host key, an `ssh_config`
+that names them (so `ssh -F .../ssh_config board` works for people, too), logs, and the board's own home.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import os
+import socket
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+
+from harness.board.lab import loopback
+from harness.errors import ConfigError, Unreachable
 
 
 @dataclass(frozen=True)
@@ -16,18 +26,93 @@ class Standing:
     address: str
 
 
+@dataclass(frozen=True)
+class Kind:
+    """How a stand-in is started in its folder, on a port of loopback, and stopped."""
+
+    up: Callable[[Path, int], Iterator[str]]
+    down: Callable[[Path], None]
+
+
+KINDS = {"loopback": Kind(loopback.up, loopback.down)}
+
+
 def up(names: Sequence[str] = ()) -> Iterator[str]:
-    """Start the stand-ins (all when empty); yields what it does, one line each. Raises DeviceUnfit."""
-    raise NotImplementedError
-    yield ""
+    """Start the stand-ins (all when empty); yields what it does, one line each.
+
+    Raises:
+        ConfigError: no stand-in has that name.
+        UsageError, DeviceUnfit: what it needs cannot be fetched or started here.
+    """
+    for name in _known(names):
+        folder = _folder(name)
+        if _answers(_port(folder)):
+            yield f"{name}: up already, on 127.0.0.1 port {_port(folder)}"
+            continue
+        KINDS[name].down(folder)
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        port = _free_port()
+        for line in KINDS[name].up(folder, port):
+            yield f"{name}: {line}"
+        (folder / "port").write_text(f"{port}\n", "utf-8")
+        yield f"{name}: up, on 127.0.0.1 port {port}"
 
 
 def down(names: Sequence[str] = ()) -> Iterator[str]:
-    """Stop them and everything that runs in them."""
-    raise NotImplementedError
-    yield ""
+    """Stop the stand-ins (all when empty) and everything that runs in them; yields one line each."""
+    for name in _known(names):
+        folder = _folder(name)
+        was_up = _answers(_port(folder))
+        if folder.exists():
+            KINDS[name].down(folder)
+            (folder / "port").unlink(missing_ok=True)
+        yield f"{name}: {'stopped' if was_up else 'was not up'}"
 
 
 def status() -> tuple[Standing, ...]:
-    """Which stand-ins are up."""
-    raise NotImplementedError
+    """Every stand-in, up or not."""
+    ports = {name: _port(_folder(name)) for name in KINDS}
+    return tuple(Standing(name, _answers(port), f"127.0.0.1:{port}" if port else "") for name, port in ports.items())
+
+
+def ssh_config(name: str) -> Path:
+    """The ssh configuration that reaches a stand-in. Raises Unreachable when it is not up."""
+    folder = _folder(*_known([name]))
+    if not _answers(_port(folder)):
+        raise Unreachable(f"The stand-in board {name} is not up.", "", "Start it: inv lab.up")
+    return folder / "ssh_config"
+
+
+def _known(names: Sequence[str]) -> Sequence[str]:
+    for name in names:
+        if name not in KINDS:
+            raise ConfigError(f'There is no stand-in board "{name}".', f"There are {', '.join(KINDS)}.")
+    return names or tuple(KINDS)
+
+
+def _folder(name: str) -> Path:
+    base = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local/state"
+    return Path(base) / "bitrig/lab" / name
+
+
+def _port(folder: Path) -> int | None:
+    file = folder / "port"
+    return int(file.read_text("utf-8")) if file.exists() else None
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def _answers(port: int | None) -> bool:
+    """Whether an SSH server speaks there: a recycled port may belong to anything."""
+    if port is None:
+        return False
+    try:
+        with socket.create_connection(("127.0.0.1", port), timeout=5) as wire:
+            return wire.recv(4) == b"SSH-"
+    except OSError:
+        return False

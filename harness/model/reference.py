@@ -47,7 +47,7 @@ def trace(graph: Graph, inputs: Sequence[Array], keep: frozenset[str] | None = N
         values[name] = np.asarray(array, np.int8 if tensor.dtype == "i8" else np.float32)
     last_use = {name: at for at, node in enumerate(graph.nodes) for name in node.inputs if name is not None}
     for at, node in enumerate(graph.nodes):
-        operands = [None if name is None else _value(graph.tensors[name], values) for name in node.inputs]
+        operands = [None if name is None else operand(graph.tensors[name], values) for name in node.inputs]
         values[node.output] = apply(node.op, operands, node.params, graph.tensors[node.output])
         if keep is not None:
             for name in {name for name in node.inputs if name is not None}:
@@ -64,7 +64,8 @@ def apply(op: str, operands: Sequence[Array | None], params: Params, output: Ten
     return np.ascontiguousarray(result, dtype=kinds[output.dtype])
 
 
-def _value(tensor: Tensor, values: Mapping[str, Array]) -> Array:
+def operand(tensor: Tensor, values: Mapping[str, Array]) -> Array:
+    """The value of an operand: a constant, or what was computed; bits unpacked."""
     if tensor.data is None:
         return values[tensor.name]
     return bits.unpack(tensor.data, tensor.shape[-1]) if tensor.dtype == "bits" else tensor.data

@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: Apache-2.0
+"""TensorFlow Lite files, plain and of Larq Compute Engine."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from harness.errors import ModelError, UnsupportedModel
+from harness.model import bits
+from harness.model.graph import Graph
+from harness.model.importers.folding import FoldingBuilder
+from harness.model.importers.tflite import builtin, lce
+from harness.model.importers.tflite.container import Container, Operator, read
+from harness.model.importers.tflite.translation import Translation, short
+
+_FUNCTIONS: dict[str, builtin.Function] = {**builtin.OPERATORS, **lce.OPERATORS}
+
+
+def load(path: Path, objects: Path | None = None) -> Graph:
+    """The graph of a `.tflite` file, in float; packed tensors of Larq Compute Engine are tensors of -1 and +1 in it.
+
+    Args:
+        objects: not used by this format.
+
+    Raises:
+        ModelError, UnsupportedModel: see `importers.load`.
+    """
+    content = path.read_bytes()
+    container = read(path.name, content)
+    operators = _needed(container)
+    _check_known(path.name, container, operators)
+    graph = FoldingBuilder(path.stem, len(content))
+    translation = Translation(container, graph)
+    for index in container.inputs:
+        tensor = container.tensors[index]
+        translation.values[index] = graph.input(short(tensor.name) or "input", tensor.shape)
+    for operator in operators:
+        _translate(translation, operator)
+    for index in container.outputs:
+        graph.output(_output(translation, index))
+    return graph.graph(len(content), "tflite")
+
+
+def _needed(container: Container) -> list[Operator]:
+    """The operators that the outputs depend on, without those that only compute a shape."""
+    wanted = set(container.outputs)
+    found = []
+    for operator in reversed(container.operators):
+        if wanted.intersection(operator.outputs):
+            found.append(operator)
+            skipped = builtin.SHAPES.get(operator.kind, ())
+            wanted.update(index for at, index in enumerate(operator.inputs) if index is not None and at not in skipped)
+    return found[::-1]
+
+
+def _check_known(name: str, container: Container, operators: list[Operator]) -> None:
+    """Tells every operation that is missing at once."""
+    missing = set()
+    for operator in operators:
+        skipped = builtin.SHAPES.get(operator.kind, ())
+        read_ = [index for at, index in enumerate(operator.inputs) if index is not None and at not in skipped]
+        computed = [index for index in (*read_, *operator.outputs) if container.tensors[index].data is None]
+        allowed = {"FLOAT32", "BOOL"} | ({"INT32"} if operator.kind in lce.OPERATORS else set())
+        foreign = {container.tensors[index].dtype for index in computed} - allowed
+        if operator.kind not in _FUNCTIONS:
+            missing.add(operator.kind)
+        missing.update(f"{dtype.lower()} {operator.kind}" for dtype in foreign)
+    missing.update(
+        f"{container.tensors[index].dtype.lower()} input"
+        for index in container.inputs
+        if container.tensors[index].dtype not in ("FLOAT32", "BOOL")
+    )
+    if missing:
+        operations = tuple(sorted(missing))
+        raise UnsupportedModel(
+            f"{name!r} has operations that bitrig does not know: {', '.join(operations)}.",
+            "",
+            "Leave them out of the exported model, for instance by moving pre- and post-processing into the application.",
+            operations=operations,
+        )
+
+
+def _translate(translation: Translation, operator: Operator) -> None:
+    translation.begin(operator)
+    result = _FUNCTIONS[operator.kind](translation)
+    names = [result] if isinstance(result, str) else list(result)
+    if len(names) != len(operator.outputs):
+        raise ModelError(f"{operator.kind} has {len(operator.outputs)} outputs in the file, not {len(names)}.")
+    for index, name in zip(operator.outputs, names, strict=True):
+        declared, shape = translation.container.tensors[index].shape, translation.graph.shape(name)
+        if index in translation.packed:
+            shape = (*shape[:-1], bits.words(shape[-1]))
+        if declared != shape:
+            raise ModelError(
+                f"The file says that {translation.container.tensors[index].name!r} has the shape {list(declared)}, "
+                f"but its operator {operator.kind} gives {list(shape)}.",
+                "The file is damaged.",
+            )
+        if index in translation.values:
+            raise ModelError(f"{translation.container.tensors[index].name!r} is computed twice; the file is damaged.")
+        translation.values[index] = name
+
+
+def _output(translation: Translation, index: int) -> str:
+    """An output of the model; one that the file has packed is packed again."""
+    name = translation.value(index)
+    if index not in translation.packed:
+        return name
+    threshold = translation.graph.constant("output/threshold", [0.0])  # type: ignore[arg-type]
+    return translation.graph.node("quantize", "output", (name, threshold), dtype="bits", layer="LceQuantize")

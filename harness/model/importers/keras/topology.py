@@ -1,0 +1,327 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which layer feeds which: Sequential and functional configs of every dialect as one kind of value.
+
+A `Model` lists calls of layers in an order in which they can run. What a call receives is `args` and `kwargs` as the
+model's author wrote them, with a `Ref` wherever a tensor goes.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from harness.errors import ModelError
+from harness.model.importers.keras.config import Fields, Named, name, named, show
+
+MAX_LAYERS = 20_000
+MAX_DEPTH = 32
+
+
+@dataclass(frozen=True, order=True)
+class Ref:
+    """Output `tensor` of the `node`-th call of a layer."""
+
+    layer: str
+    node: int
+    tensor: int
+
+
+@dataclass(frozen=True, eq=False)
+class Layer:
+    """One layer object; a shared one is called several times.
+
+    Attributes:
+        name: unique in its model.
+        path: the names of the models around it and its own; the outermost model is left out.
+        kind: its class.
+        operator: it is a tensor operation (Keras 3's `x + y`), not a layer, whatever its class name.
+        model: what is inside, if it is a model itself.
+    """
+
+    name: str
+    path: tuple[str, ...]
+    kind: Named
+    operator: bool
+    model: Model | None
+
+    @property
+    def scope(self) -> str:
+        return "/".join(self.path)
+
+    @property
+    def where(self) -> str:
+        return f"Layer {self.scope!r} ({self.kind.key[:80]})"
+
+    @property
+    def fields(self) -> Fields:
+        return self.kind.fields
+
+
+@dataclass(frozen=True, eq=False)
+class Call:
+    """A layer applied to tensors."""
+
+    layer: Layer
+    node: int
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+
+
+@dataclass(frozen=True, eq=False)
+class Model:
+    """A network of layers.
+
+    Attributes:
+        layers: in the order of the file, which weights stored by position follow.
+        calls: in an order in which they can run; the inputs are no calls.
+        input_shapes: batch first, one for each of `inputs`; None where only the enclosing model knows.
+        keras3: the file speaks the dialect of Keras 3.
+    """
+
+    name: str
+    layers: tuple[Layer, ...]
+    calls: tuple[Call, ...]
+    inputs: tuple[Ref, ...]
+    input_shapes: tuple[tuple[int, ...] | None, ...]
+    outputs: tuple[Ref, ...]
+    keras3: bool
+
+
+def refs(value: Any) -> Iterator[Ref]:
+    """The tensors in an argument, in order."""
+    if isinstance(value, Ref):
+        yield value
+    elif isinstance(value, list | tuple):
+        for item in value:
+            yield from refs(item)
+    elif isinstance(value, dict):
+        for item in value.values():
+            yield from refs(item)
+
+
+def model(value: Any, keras3: bool, path: tuple[str, ...] = ()) -> Model:
+    """The network that a model's config object describes.
+
+    Raises:
+        ModelError: names that occur twice, references to nothing, cycles, and everything that is not of the form that
+            some version of Keras writes.
+    """
+    where = f"The model {'/'.join(path)!r}" if path else "The model"
+    if len(path) > MAX_DEPTH:
+        raise ModelError(f"{where} is nested more than {MAX_DEPTH} models deep.")
+    config = value.get("config")
+    if isinstance(config, list):  # Keras 1 and early 2: a Sequential model was the list of its layers
+        config = {"layers": config}
+    if not isinstance(config, dict) or not isinstance(config.get("layers"), list):
+        raise ModelError(
+            f"{where} has no layers: its class is {show(value.get('class_name'))}.",
+            "Subclassed models keep their architecture in Python code, not in the file.",
+            "Rebuild it as a Sequential or functional model and save that.",
+        )
+    items = config["layers"]
+    if not 0 < len(items) <= MAX_LAYERS:
+        raise ModelError(f"{where} has {len(items):,} layers; 1 to {MAX_LAYERS:,} are accepted.")
+    layers = [_layer(item, keras3, path) for item in items]
+    seen: set[str] = set()
+    for layer in layers:
+        if layer.name in seen:
+            raise ModelError(
+                f"{where} has two layers named {layer.name!r}.",
+                "Layer names tell weights apart, so they must be unique; the file was edited or is damaged.",
+            )
+        seen.add(layer.name)
+    own = name(config.get("name") or value.get("name") or "model", where)
+    if "input_layers" in config and "output_layers" in config:
+        return _functional(own, where, config, items, layers, keras3)
+    return _sequential(own, config, layers, keras3)
+
+
+def is_model(value: dict[str, Any]) -> bool:
+    """Whether a layer object is a model: its class may have any name, but only models have layers with nodes."""
+    config = value.get("config")
+    if isinstance(config, dict) and isinstance(config.get("layers"), list):
+        return "input_layers" in config or value.get("class_name") == "Sequential"
+    return False
+
+
+def _layer(item: Any, keras3: bool, path: tuple[str, ...]) -> Layer:
+    where = "A layer of " + (f"the model {'/'.join(path)!r}" if path else "the model")
+    if not isinstance(item, dict) or not isinstance(item.get("config"), dict):
+        raise ModelError(f"{where} is {show(item)}, not a class name with a config.")
+    own = name(item.get("name") or item["config"].get("name"), where)
+    inner = (*path, own)
+    kind = named({key: item.get(key) for key in ("class_name", "config", "module", "registered_name")}, where)
+    assert kind is not None
+    fields = Fields(f"Layer {'/'.join(inner)!r} ({kind.key[:80]})", kind.fields.values)
+    kind = Named(kind.key, kind.aliases, fields)
+    module = item.get("module")
+    operator = isinstance(module, str) and ".ops" in module
+    return Layer(own, inner, kind, operator, model(item, keras3, inner) if is_model(item) else None)
+
+
+def _input_shape(layer: Layer) -> tuple[int, ...] | None:
+    for key in ("batch_shape", "batch_input_shape"):
+        if layer.fields.raw(key) is not None:
+            return layer.fields.shape(key)
+    return None
+
+
+def _sequential(own: str, config: dict[str, Any], layers: list[Layer], keras3: bool) -> Model:
+    shape = _input_shape(layers[0])
+    if shape is None and layers[0].model is not None:
+        shape = layers[0].model.input_shapes[0] if layers[0].model.input_shapes else None
+    if shape is None and config.get("build_input_shape") is not None:
+        shape = Fields(f"The model {own!r}", config).shape("build_input_shape")
+    before = Ref(layers[0].name, 0, 0)
+    rest = layers[1:]
+    if layers[0].kind.key != "InputLayer":
+        before, rest = Ref("", 0, 0), layers
+    start, calls = before, []
+    for layer in rest:
+        calls.append(Call(layer, 0, (before,), {}))
+        before = Ref(layer.name, 0, 0)
+    return Model(own, tuple(layers), tuple(calls), (start,), (shape,), (before,), keras3)
+
+
+def _functional(
+    own: str, where: str, config: dict[str, Any], items: list[Any], layers: list[Layer], keras3: bool
+) -> Model:
+    calls: list[Call] = []
+    known: set[tuple[str, int]] = set()
+    for item, layer in zip(items, layers, strict=True):
+        nodes = item.get("inbound_nodes")
+        if not isinstance(nodes, list):
+            raise ModelError(f"{layer.where} does not say what it is connected to.")
+        if layer.kind.key == "InputLayer":
+            known.add((layer.name, 0))
+            continue
+        for index, node in enumerate(nodes):
+            number = index + _first_node(layer, keras3)
+            args, kwargs = _arguments(node, layer)
+            calls.append(Call(layer, number, args, kwargs))
+            known.add((layer.name, number))
+    if len(calls) > MAX_LAYERS:
+        raise ModelError(f"{where} has {len(calls):,} calls of layers; at most {MAX_LAYERS:,} are accepted.")
+    inputs, outputs = _ends(config["input_layers"], where), _ends(config["output_layers"], where)
+    named_layers = {layer.name: layer for layer in layers}
+    shapes = []
+    for ref in inputs:
+        layer = named_layers.get(ref.layer)
+        if layer is None or layer.kind.key != "InputLayer":
+            raise ModelError(f"{where} calls {ref.layer!r} an input, but there is no such input layer.")
+        shapes.append(_input_shape(layer))
+    fed = {(ref.layer, ref.node) for ref in inputs}
+    known -= {(layer.name, 0) for layer in layers if layer.kind.key == "InputLayer"} - fed
+    for ref in outputs:
+        _exists(ref, known, f"{where} has an output")
+    for call in calls:
+        for ref in refs([call.args, call.kwargs]):
+            _exists(ref, known, f"{call.layer.where} is connected")
+    return Model(own, tuple(layers), _ordered(calls, fed), inputs, tuple(shapes), outputs, keras3)
+
+
+def _exists(ref: Ref, known: set[tuple[str, int]], sentence: str) -> None:
+    if (ref.layer, ref.node) not in known:
+        raise ModelError(
+            f"{sentence} to call {ref.node} of the layer {ref.layer[:80]!r}, which does not exist.",
+            "The file was edited or is damaged.",
+            "Save the model again with model.save(...).",
+        )
+
+
+def _first_node(layer: Layer, keras3: bool) -> int:
+    """The number of a layer's first call. In Keras 2 a model that knows its input has been called once already, by its
+    own construction; that call is counted but not saved."""
+    return int(layer.model is not None and not keras3 and any(layer.model.input_shapes))
+
+
+def _ordered(calls: list[Call], fed: set[tuple[str, int]]) -> tuple[Call, ...]:
+    """The calls in the order of the file as far as data flow permits (Kahn's algorithm with a heap)."""
+    position = {(call.layer.name, call.node): index for index, call in enumerate(calls)}
+    waiting: list[int] = []
+    readers: dict[int, list[int]] = {}
+    for index, call in enumerate(calls):
+        sources = {(ref.layer, ref.node) for ref in refs([call.args, call.kwargs])} - fed
+        waiting.append(len(sources))
+        for source in sources:
+            readers.setdefault(position[source], []).append(index)
+    ready = [index for index, count in enumerate(waiting) if count == 0]
+    order: list[Call] = []
+    while ready:
+        index = heapq.heappop(ready)
+        order.append(calls[index])
+        for reader in readers.get(index, ()):
+            waiting[reader] -= 1
+            if waiting[reader] == 0:
+                heapq.heappush(ready, reader)
+    if len(order) < len(calls):
+        stuck = next(calls[index] for index, count in enumerate(waiting) if count)
+        raise ModelError(f"{stuck.layer.where} feeds itself through a cycle of layers.", "The file was edited or is damaged.")
+    return tuple(order)
+
+
+def _ends(value: Any, where: str) -> tuple[Ref, ...]:
+    """The inputs or outputs of a model: a list of triples, or one triple, or a dict of triples."""
+    if _is_triple(value):
+        return (Ref(*value),)
+    parts = list(value.values()) if isinstance(value, dict) else value
+    if not isinstance(parts, list) or not 0 < len(parts) <= 64 or not all(_is_triple(part) for part in parts):
+        raise ModelError(f"{where} has {show(value)} for its inputs or outputs.")
+    return tuple(Ref(*part) for part in parts)
+
+
+def _is_triple(value: Any) -> bool:
+    return (
+        isinstance(value, list | tuple)
+        and len(value) == 3
+        and isinstance(value[0], str)
+        and all(isinstance(index, int) and not isinstance(index, bool) and index >= 0 for index in value[1:])
+    )
+
+
+def _arguments(node: Any, layer: Layer) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """(args, kwargs) of one call.
+
+    Keras 3 writes {"args": [...], "kwargs": {...}}. Keras 2 writes a list of [layer, node, tensor, kwargs], one for each
+    tensor of the first argument, without the list where an operator takes a single one; a first argument that is no
+    tensor is ["_CONSTANT_VALUE", -1, value, kwargs].
+    """
+    if isinstance(node, dict):
+        args, kwargs = node.get("args", []), node.get("kwargs", {})
+        if not isinstance(args, list) or not isinstance(kwargs, dict):
+            raise ModelError(f"{layer.where} is connected to {show(node)}.")
+        return tuple(_keras3(arg) for arg in args), {key: _keras3(arg) for key, arg in kwargs.items()}
+    entries = [node] if isinstance(node, list) and node and isinstance(node[0], str) else node
+    if not isinstance(entries, list) or not entries:
+        raise ModelError(f"{layer.where} is connected to {show(node)}.")
+    first: list[Any] = []
+    more: dict[str, Any] = {}
+    for entry in entries:
+        constant = isinstance(entry, list) and len(entry) >= 3 and entry[:2] == ["_CONSTANT_VALUE", -1]
+        if not constant and not (isinstance(entry, list) and len(entry) in (3, 4) and _is_triple(entry[:3])):
+            raise ModelError(f"{layer.where} is connected to {show(entry)}.")
+        first.append(_keras2(entry[2]) if constant else Ref(*entry[:3]))
+        if len(entry) == 4 and isinstance(entry[3], dict):
+            more |= {key: _keras2(item) for key, item in entry[3].items()}
+    return (first[0] if len(first) == 1 else first,), more
+
+
+def _keras2(value: Any) -> Any:
+    if _is_triple(value):
+        return Ref(*value)
+    return [_keras2(item) for item in value] if isinstance(value, list) else value
+
+
+def _keras3(value: Any) -> Any:
+    if isinstance(value, dict):
+        config = value.get("config")
+        if value.get("class_name") == "__keras_tensor__" and isinstance(config, dict):
+            history = config.get("keras_history")
+            if _is_triple(history):
+                return Ref(*history)
+        if value.get("class_name") in ("__tensor__", "__numpy__") and isinstance(config, dict):
+            return config.get("value")
+        return {key: _keras3(item) for key, item in value.items()}
+    return [_keras3(item) for item in value] if isinstance(value, list) else value

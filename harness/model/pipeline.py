@@ -1,0 +1,190 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From a model file to all that is known of it: the float graph, the graph of bits, the verdict on every layer, the
+`.bnn` bytes."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from harness.model import analyse, container, importers, proof, reference
+from harness.model.analyse import ON_BITS, Kind, Verdict
+from harness.model.graph import Array, Graph, Node
+from harness.model.passes import PASSES
+
+SEED = 20_261_123
+"""Of the random input that proofs and benchmarks use when the user brings none."""
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One layer with weights, as the user reads of it.
+
+    Attributes:
+        op: what it is in the graph (conv2d, dense, ..), `layer` what it is in the model file (QuantConv2D, ..).
+        bits: of an activation.
+        macs: multiply-accumulates for one input, pads included.
+        param_bytes: of the weights, multipliers and thresholds in the `.bnn` file; `param_bytes_float` as float32.
+        activation, weight: the values that were found.
+    """
+
+    name: str
+    op: str
+    layer: str
+    kind: Kind
+    bits: int
+    reason: str
+    reason_text: str
+    remedy: str
+    macs: int
+    param_bytes: int
+    param_bytes_float: int
+    input_shape: tuple[int, ...]
+    output_shape: tuple[int, ...]
+    kernel_shape: tuple[int, ...]
+    activation: str
+    weight: str
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A model, ready to be explained, proved, deployed and timed."""
+
+    name: str
+    source: Path
+    graph: Graph
+    binary: Graph
+    layers: tuple[Layer, ...]
+
+    @property
+    def source_bytes(self) -> int:
+        return self.graph.source_bytes
+
+    @property
+    def source_format(self) -> str:
+        return self.graph.source_format
+
+    @property
+    def caveats(self) -> tuple[str, ...]:
+        return self.graph.notes
+
+    @cached_property
+    def bnn(self) -> bytes:
+        """The `.bnn` file."""
+        return container.encode(self.binary)
+
+    @property
+    def weight_bytes(self) -> int:
+        return container.weight_bytes(self.binary)
+
+    @property
+    def totals(self) -> dict[str, Any]:
+        kinds = Counter(layer.kind for layer in self.layers)
+        macs: Counter[str] = Counter()
+        for layer in self.layers:
+            macs[layer.kind] += layer.macs
+        return {
+            "layers": len(self.layers),
+            "binary_layers": sum(count for kind, count in kinds.items() if kind in ON_BITS),
+            "kinds": dict(kinds),
+            "macs": sum(macs.values()),
+            "macs_by_kind": dict(macs),
+            "param_bytes": sum(layer.param_bytes for layer in self.layers),
+            "param_bytes_float": sum(layer.param_bytes_float for layer in self.layers),
+            "source_bytes": self.source_bytes,
+            "file_bytes": len(self.bnn),
+            "weight_bytes": self.weight_bytes,
+        }
+
+    def explain(self) -> dict[str, Any]:
+        """The document of `explain --json`."""
+        return {
+            "model": self.name,
+            "source": self.source.name,
+            "format": self.source_format,
+            "layers": [asdict(layer) for layer in self.layers],
+            "totals": self.totals,
+            "notes": list(self.caveats),
+        }
+
+    def random_inputs(self, seed: int = SEED) -> list[Array]:
+        """Standard normal inputs, the same on every machine."""
+        draw = np.random.default_rng(seed)
+        shapes = [self.graph.tensors[name].shape for name in self.graph.inputs]
+        return [draw.standard_normal(shape).astype(np.float32) for shape in shapes]
+
+    def golden(self, inputs: Sequence[Array]) -> list[Array]:
+        """The outputs of the float graph: what every board must reproduce."""
+        return reference.run(self.graph, inputs)
+
+    def prove(self, inputs: Sequence[Array] | None = None) -> proof.Ties:
+        """Runs the reference before and after every pass.
+
+        Raises:
+            WrongOutput: a pass changed the result; the message names pass and layer.
+        """
+        inputs = self.random_inputs() if inputs is None else inputs
+        before, flips, total = self.graph, 0, 0
+        for name, rewrite in PASSES:
+            after = rewrite(before)
+            ties = proof.compare(name, before, after, reference.trace(before, inputs), inputs)
+            before, flips, total = after, flips + ties.count, total + ties.of
+        return proof.Ties(flips, total)
+
+
+def prepare(path: Path, objects: Path | None = None) -> Prepared:
+    """Imports, analyses and binarises a model file.
+
+    Raises:
+        ModelError: see importers.load.
+    """
+    graph = importers.load(path, objects)
+    found = analyse.verdicts(graph)
+    binary = graph
+    for _, rewrite in PASSES:
+        binary = rewrite(binary)
+    return Prepared(path.stem, path, graph, binary, tuple(_layer(graph, binary, v) for v in found.values()))
+
+
+def _layer(graph: Graph, binary: Graph, verdict: Verdict) -> Layer:
+    node = verdict.node
+    x, weight = str(node.inputs[0]), str(node.inputs[1])
+    kernel, output = graph.tensors[weight], graph.tensors[node.output]
+    return Layer(
+        name=node.name,
+        op=node.op,
+        layer=node.layer,
+        kind=verdict.kind,
+        bits=verdict.bits,
+        reason=verdict.reason,
+        reason_text=verdict.reason_text,
+        remedy=verdict.remedy,
+        macs=_macs(graph, node),
+        param_bytes=sum(_constant_bytes(binary, after) for after in binary.nodes if after.name == node.name),
+        param_bytes_float=_constant_bytes(graph, node),
+        input_shape=graph.tensors[x].shape,
+        output_shape=output.shape,
+        kernel_shape=kernel.shape,
+        activation=verdict.activation,
+        weight=verdict.weight,
+    )
+
+
+def _constant_bytes(graph: Graph, node: Node) -> int:
+    return sum(tensor.data.nbytes for tensor in graph.constants(node) if tensor.data is not None)
+
+
+def _macs(graph: Graph, node: Node) -> int:
+    """Taps times output elements; a transposed convolution has them for each element of its input."""
+    kernel = graph.tensors[str(node.inputs[1])].shape
+    if node.op == "conv2d_transpose":
+        x = graph.tensors[str(node.inputs[0])].shape
+        return int(np.prod(x[:3], dtype=np.int64) * np.prod(kernel, dtype=np.int64))
+    output = graph.tensors[node.output].shape
+    return int(np.prod(output, dtype=np.int64) * np.prod(kernel[1:], dtype=np.int64))

@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Proof that a pass changed how the numbers are computed, not the numbers.
+
+Both graphs run on the same input. Tensors that exist in both must agree, and the rewritten graph then goes on with the
+original's value: an error is found where it is made, with the name of its layer, and one sign that rounding flipped
+does not drown the layers after it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from harness.errors import WrongOutput
+from harness.model import reference
+from harness.model.graph import Array, Graph
+
+RELATIVE = 1e-4
+"""Of the largest magnitude of the tensor: float32 sums in another order, scaled before or after."""
+
+
+@dataclass(frozen=True)
+class Ties:
+    """Signs that differ because a number lay within rounding of its threshold.
+
+    Attributes:
+        count: how many bits.
+        of: out of how many that were compared.
+    """
+
+    count: int = 0
+    of: int = 0
+
+
+def compare(name: str, before: Graph, after: Graph, expected: dict[str, Array], inputs: Sequence[Array]) -> Ties:
+    """Runs `after` and compares every tensor that `before` has too.
+
+    Args:
+        name: of the pass, for the message.
+        expected: every value of `before`, from reference.trace.
+
+    Raises:
+        WrongOutput: some tensor differs by more than rounding explains.
+    """
+    found: dict[str, Array] = dict(zip(after.inputs, inputs, strict=True))
+    flips = total = 0
+    for node in after.nodes:
+        operands = [None if i is None else reference.operand(after.tensors[i], found) for i in node.inputs]
+        value = reference.apply(node.op, operands, node.params, after.tensors[node.output])
+        twin = expected.get(node.output)
+        comparable = twin is not None and before.tensors[node.output].dtype == after.tensors[node.output].dtype
+        if comparable and twin is not None:
+            if after.tensors[node.output].dtype == "bits":
+                differing = int(np.count_nonzero(value != twin))
+                flips, total = flips + differing, total + value.size
+                if differing > max(2, value.size // 1000):
+                    raise _wrong(name, node.name, f"{differing} of {value.size} bits differ")
+            else:
+                error = float(np.max(np.abs(value - twin), initial=0.0))
+                bound = RELATIVE * max(float(np.max(np.abs(twin), initial=0.0)), 1e-3)
+                if not error <= bound:
+                    raise _wrong(name, node.name, f"values differ by up to {error:.3g}, rounding explains {bound:.3g}")
+            value = twin
+        found[node.output] = value
+    return Ties(flips, total)
+
+
+def _wrong(name: str, layer: str, what: str) -> WrongOutput:
+    return WrongOutput(
+        f"The pass {name!r} changed the result of the layer {layer!r}: {what}.",
+        "This is a defect of bitrig, not of the model; the model was not used.",
+        "Please report it with the model file.",
+    )

@@ -1,0 +1,170 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Small networks for tests, built by hand, with every way of writing a quantiser that real exporters use."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from harness import abi
+from harness.model import shapes
+from harness.model.graph import Builder, Graph
+
+INF = float("inf")
+
+
+def window(kernel: int, stride: int = 1, dilation: int = 1, size: tuple[int, int] = (0, 0), same: bool = False) -> dict[str, int]:
+    """A square window; `size` is that of the image where it is padded to the same size."""
+    pads = {"pad_top": 0, "pad_bottom": 0, "pad_left": 0, "pad_right": 0}
+    if same:
+        pads["pad_top"], pads["pad_bottom"] = shapes.same_padding(size[0], kernel, stride, dilation)
+        pads["pad_left"], pads["pad_right"] = shapes.same_padding(size[1], kernel, stride, dilation)
+    both = {"kernel": kernel, "stride": stride, "dilation": dilation}
+    return {**{f"{name}_{axis}": value for name, value in both.items() for axis in "hw"}, **pads}
+
+
+class Net:
+    """A builder with a random generator, which puts whole layers down."""
+
+    def __init__(self, shape: tuple[int, ...], seed: int = 0) -> None:
+        self.draw = np.random.default_rng(seed)
+        self.builder = Builder("net")
+        self.x = self.builder.input("x", shape)
+
+    def op(self, op: str, name: str, *inputs: str, **params: Any) -> Net:
+        self.x = self.builder.node(op, name, (self.x, *inputs), **params)
+        return self
+
+    def const(self, name: str, *values: float) -> str:
+        return self.builder.constant(name, np.asarray(values, np.float32))
+
+    def conv(
+        self,
+        name: str,
+        filters: int,
+        kernel: int = 3,
+        stride: int = 1,
+        same: bool = True,
+        pad_value: float = 0.0,
+        weights: Callable[[np.ndarray], np.ndarray] = np.sign,
+        groups: int = 1,
+        dilation: int = 1,
+        bias: bool = False,
+        lo: float = -INF,
+        hi: float = INF,
+    ) -> Net:
+        _, height, width, channels = self.builder.shape(self.x)
+        latent = self.draw.standard_normal((filters, kernel, kernel, channels // groups)).astype(np.float32)
+        inputs = [self.builder.constant(f"{name}/kernel", weights(latent))]
+        if bias:
+            inputs.append(self.builder.constant(f"{name}/bias", self.draw.standard_normal(filters)))
+        place = window(kernel, stride, dilation, (height, width), same)
+        return self.op("conv2d", name, *inputs, window=place, groups=groups, pad_value=pad_value, lo=lo, hi=hi)
+
+    def dense(self, name: str, units: int, weights: Callable[[np.ndarray], np.ndarray] = np.sign) -> Net:
+        latent = self.draw.standard_normal((units, self.builder.shape(self.x)[-1])).astype(np.float32)
+        return self.op("dense", name, self.builder.constant(f"{name}/kernel", weights(latent)), lo=-INF, hi=INF)
+
+    def norm(self, name: str, negative: bool = True) -> Net:
+        channels = self.builder.shape(self.x)[-1]
+        scale = self.draw.uniform(0.02, 0.3, channels) * (self.draw.choice([-1, 1], channels) if negative else 1)
+        offset = self.draw.standard_normal(channels) * 0.5
+        return self.op(
+            "affine",
+            name,
+            self.builder.constant(f"{name}/scale", scale),
+            self.builder.constant(f"{name}/offset", offset),
+        )
+
+    def quantiser(self, kind: str, name: str) -> Net:
+        QUANTISERS[kind](self, name)
+        return self
+
+    def graph(self) -> Graph:
+        self.builder.output(self.x)
+        return self.builder.graph()
+
+
+def real(latent: np.ndarray) -> np.ndarray:
+    return latent
+
+
+def per_filter(latent: np.ndarray) -> np.ndarray:
+    """sign(w) * mean|w| for each filter, as XNOR-Net has it."""
+    axes = tuple(range(1, latent.ndim))
+    return np.sign(latent) * np.abs(latent).mean(axis=axes, keepdims=True)
+
+
+def kind(name: str) -> int:
+    return abi.constant(f"BNN_{name}")
+
+
+def _ste_sign(net: Net, name: str) -> None:
+    net.op("step", name, threshold=0.0, low=-1.0, high=1.0)
+
+
+def _heaviside(net: Net, name: str) -> None:
+    net.op("step", name, threshold=float(np.finfo(np.float32).tiny), low=0.0, high=1.0)
+
+
+def _dorefa(levels: int) -> Callable[[Net, str], None]:
+    def put(net: Net, name: str) -> None:
+        net.op("clamp", f"{name}/clip", lo=0.0, hi=1.0)
+        net.op("affine", f"{name}/scale", net.const(f"{name}/n", levels))
+        net.op("unary", f"{name}/round", kind=kind("ROUND"))
+        net.op("affine", name, net.const(f"{name}/1/n", 1 / levels))
+
+    return put
+
+
+def _minimum_relu_round(net: Net, name: str) -> None:
+    net.op("arith", f"{name}/min", net.const(f"{name}/one", 1.0), kind=kind("MIN"))
+    net.op("clamp", f"{name}/relu", lo=0.0, hi=INF)
+    net.op("unary", name, kind=kind("ROUND"))
+
+
+def _where(net: Net, name: str) -> None:
+    x = net.x
+    shape = net.builder.shape(x)
+    ones = net.builder.constant(f"{name}/ones", np.ones(shape))
+    zeros = net.builder.constant(f"{name}/zeros", np.zeros(shape))
+    condition = net.builder.node("arith", f"{name}/le", (x, net.const(f"{name}/half", 0.5)), kind=kind("LESS_EQUAL"))
+    net.x = net.builder.node("select", name, (condition, zeros, ones))
+
+
+def _scaled_sign(net: Net, name: str) -> None:
+    _ste_sign(net, f"{name}/sign")
+    net.op("affine", name, net.const(f"{name}/half", 0.5), net.const(f"{name}/shift", 0.5))
+
+
+def _greater_cast(net: Net, name: str) -> None:
+    net.op("arith", f"{name}/gt", net.const(f"{name}/zero", 0.1), kind=kind("GREATER"))
+    net.op("arith", f"{name}/mul", net.const(f"{name}/two", 2.0), kind=kind("MUL"))
+    net.op("arith", name, net.const(f"{name}/one", 1.0), kind=kind("SUB"))
+
+
+def _ternary(net: Net, name: str) -> None:
+    x = net.x
+    signs = []
+    for at, shift in enumerate((0.05, -0.05)):
+        shifted = net.builder.node("arith", f"{name}/add{at}", (x, net.const(f"{name}/t{at}", shift)), kind=kind("ADD"))
+        signs.append(net.builder.node("unary", f"{name}/sign{at}", (shifted,), kind=kind("SIGN")))
+    total = net.builder.node("arith", f"{name}/sum", tuple(signs), kind=kind("ADD"))
+    net.x = net.builder.node("unary", name, (total,), kind=kind("SIGN"))
+
+
+QUANTISERS: dict[str, Callable[[Net, str], None]] = {
+    "ste_sign": _ste_sign,
+    "heaviside": _heaviside,
+    "dorefa1": _dorefa(1),
+    "minimum_relu_round": _minimum_relu_round,
+    "where": _where,
+    "scaled_sign": _scaled_sign,
+    "greater_cast": _greater_cast,
+    "dorefa2": _dorefa(3),
+    "dorefa3": _dorefa(7),
+    "ternary": _ternary,
+}
+TWO_VALUED = ("ste_sign", "heaviside", "dorefa1", "minimum_relu_round", "where", "scaled_sign", "greater_cast")

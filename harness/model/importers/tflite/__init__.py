@@ -5,6 +5,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
+
 from harness.errors import ModelError, UnsupportedModel
 from harness.model import bits
 from harness.model.graph import Graph
@@ -75,7 +77,7 @@ def _check_known(name: str, container: Container, operators: list[Operator]) -> 
         raise UnsupportedModel(
             f"{name!r} has operations that bitrig does not know: {', '.join(operations)}.",
             "",
-            "Leave them out of the exported model, for instance by moving pre- and post-processing into the application.",
+            "Leave them out of the exported model; pre- and post-processing can move into the application.",
             operations=operations,
         )
 
@@ -106,5 +108,5 @@ def _output(translation: Translation, index: int) -> str:
     name = translation.value(index)
     if index not in translation.packed:
         return name
-    threshold = translation.graph.constant("output/threshold", [0.0])  # type: ignore[arg-type]
+    threshold = translation.graph.constant("output/threshold", np.zeros(1, np.float32))
     return translation.graph.node("quantize", "output", (name, threshold), dtype="bits", layer="LceQuantize")

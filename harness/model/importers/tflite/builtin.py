@@ -14,11 +14,9 @@ import numpy as np
 
 from harness import abi
 from harness.errors import ModelError
-from harness.model.importers.tflite.translation import SAME, Translation
+from harness.model.importers.tflite.translation import FREE, Translation
 
 Function = Callable[[Translation], str | Sequence[str]]
-
-_FREE = {"lo": -math.inf, "hi": math.inf}
 
 
 def _kind(name: str) -> int:
@@ -42,8 +40,8 @@ def conv2d(t: Translation) -> str:
     if channels % filters.shape[3]:
         raise ModelError(f"CONV_2D has a filter for {filters.shape[3]} channels, and an input of {channels}.")
     window = t.window((height, width), filters.shape[1:3], _stride(t), _dilation(t), t.option("Padding"))
-    operands = t.operand(0), t.operand(1), t.optional(2)
-    return t.emit("conv2d", operands, window=window, groups=channels // filters.shape[3], pad_value=0.0, **t.activation())
+    operands, groups = (t.operand(0), t.operand(1), t.optional(2)), channels // filters.shape[3]
+    return t.emit("conv2d", operands, window=window, groups=groups, pad_value=0.0, **t.activation())
 
 
 def depthwise(t: Translation) -> str:
@@ -81,13 +79,12 @@ def pool(op: str, t: Translation) -> str:
     _, height, width, _ = t.image()
     kernel = t.option("FilterHeight"), t.option("FilterWidth")
     window = t.window((height, width), kernel, _stride(t), (1, 1), t.option("Padding"))
-    counted = {"count_pads": 0} if op == "avg_pool2d" else {}
-    return _activate(t, t.emit(op, (t.operand(0),), window=window, **counted))
+    return _activate(t, t.emit(op, (t.operand(0),), window=window))
 
 
 def _activate(t: Translation, y: str) -> str:
     activation = t.activation()
-    return y if activation == _FREE else t.emit("clamp", (y,), part="activation", **activation)
+    return y if activation == FREE else t.emit("clamp", (y,), part="activation", **activation)
 
 
 # --- element by element ---------------------------------------------------------------------------------------------
@@ -106,7 +103,7 @@ def clamp(lo: float, hi: float, t: Translation) -> str:
 
 
 def squared_difference(t: Translation) -> str:
-    difference = t.emit("arith", (t.operand(0), t.operand(1)), part="difference", kind=_kind("SUB"), **_FREE)
+    difference = t.emit("arith", (t.operand(0), t.operand(1)), part="difference", kind=_kind("SUB"), **FREE)
     return t.emit("unary", (difference,), kind=_kind("SQUARE"))
 
 
@@ -121,8 +118,8 @@ def leaky_relu(t: Translation) -> str:
 def hard_swish(t: Translation) -> str:
     x = t.operand(0)
     gate = t.emit("affine", (x, t.constant("one", [1.0]), t.constant("three", [3.0])), part="gate", lo=0.0, hi=6.0)
-    gated = t.emit("arith", (x, gate), part="gated", kind=_kind("MUL"), **_FREE)
-    return t.emit("affine", (gated, t.constant("sixth", [1 / 6])), **_FREE)
+    gated = t.emit("arith", (x, gate), part="gated", kind=_kind("MUL"), **FREE)
+    return t.emit("affine", (gated, t.constant("sixth", [1 / 6])), **FREE)
 
 
 def softmax(t: Translation) -> str:
@@ -144,7 +141,7 @@ def select(t: Translation) -> str:
 def cast(t: Translation) -> str:
     before, after = (t.container.tensors[index].dtype for index in (t.operator.inputs[0] or 0, t.operator.outputs[0]))
     if after == "BOOL" and before != "BOOL":
-        return t.emit("arith", (t.operand(0), t.constant("zero", [0.0])), kind=_kind("NOT_EQUAL"), **_FREE)
+        return t.emit("arith", (t.operand(0), t.constant("zero", [0.0])), kind=_kind("NOT_EQUAL"), **FREE)
     return t.operand(0)
 
 
@@ -153,7 +150,7 @@ def same(t: Translation) -> str:
 
 
 def logical_not(t: Translation) -> str:
-    return t.emit("affine", (t.operand(0), t.constant("minus", [-1.0]), t.constant("one", [1.0])), **_FREE)
+    return t.emit("affine", (t.operand(0), t.constant("minus", [-1.0]), t.constant("one", [1.0])), **FREE)
 
 
 def zeros_like(t: Translation) -> str:
@@ -183,7 +180,7 @@ def total(t: Translation) -> str:
     shape = t.shape()
     count = math.prod(shape[axis] for axis in _axes(t))
     average = t.emit("mean", (t.operand(0),), part="mean", axes=sum(1 << axis for axis in _axes(t)), shape=t.declared())
-    return t.emit("arith", (average, t.constant("count", [count])), kind=_kind("MUL"), **_FREE)
+    return t.emit("arith", (average, t.constant("count", [count])), kind=_kind("MUL"), **FREE)
 
 
 def _axes(t: Translation) -> set[int]:
@@ -314,13 +311,35 @@ def _block(t: Translation, height: int, width: int) -> int:
 
 
 _ARITH = {
-    **{"ADD": "ADD", "SUB": "SUB", "MUL": "MUL", "DIV": "DIV", "MINIMUM": "MIN", "MAXIMUM": "MAX"},
-    **{"LESS": "LESS", "LESS_EQUAL": "LESS_EQUAL", "GREATER": "GREATER", "GREATER_EQUAL": "GREATER_EQUAL"},
-    **{"EQUAL": "EQUAL", "NOT_EQUAL": "NOT_EQUAL", "LOGICAL_AND": "MUL", "LOGICAL_OR": "MAX"},
+    "ADD": "ADD",
+    "SUB": "SUB",
+    "MUL": "MUL",
+    "DIV": "DIV",
+    "MINIMUM": "MIN",
+    "MAXIMUM": "MAX",
+    "LESS": "LESS",
+    "LESS_EQUAL": "LESS_EQUAL",
+    "GREATER": "GREATER",
+    "GREATER_EQUAL": "GREATER_EQUAL",
+    "EQUAL": "EQUAL",
+    "NOT_EQUAL": "NOT_EQUAL",
+    "LOGICAL_AND": "MUL",
+    "LOGICAL_OR": "MAX",
 }
 _UNARY = {
-    **{"ABS": "ABS", "NEG": "NEG", "SIGN": "SIGN", "ROUND": "ROUND", "FLOOR": "FLOOR", "CEIL": "CEIL", "SQRT": "SQRT"},
-    **{"RSQRT": "RSQRT", "EXP": "EXP", "LOG": "LOG", "TANH": "TANH", "LOGISTIC": "SIGMOID", "ELU": "ELU"},
+    "ABS": "ABS",
+    "NEG": "NEG",
+    "SIGN": "SIGN",
+    "ROUND": "ROUND",
+    "FLOOR": "FLOOR",
+    "CEIL": "CEIL",
+    "SQRT": "SQRT",
+    "RSQRT": "RSQRT",
+    "EXP": "EXP",
+    "LOG": "LOG",
+    "TANH": "TANH",
+    "LOGISTIC": "SIGMOID",
+    "ELU": "ELU",
     "SQUARE": "SQUARE",
 }
 _CLAMPS = {

@@ -239,7 +239,8 @@ def _data(raw: Array, shape: tuple[int, ...], dtype: str, name: str) -> Array | 
     kind = np.dtype(_DTYPES[dtype])
     if any(size < 0 for size in shape) or math.prod(shape) * kind.itemsize != raw.size:
         raise ValueError(f"{raw.size:,} bytes for the tensor {name!r} of shape {list(shape)}")
-    return raw.view(kind).reshape(shape)
+    data: Array = raw.view(kind).reshape(shape)
+    return data
 
 
 def _kind(code: Any) -> str:

@@ -15,7 +15,7 @@ import numpy as np
 from harness.errors import ModelError
 from harness.model import bits
 from harness.model.graph import Array
-from harness.model.importers.tflite.translation import Translation
+from harness.model.importers.tflite.translation import FREE, Translation
 
 
 def quantize(t: Translation) -> str:
@@ -41,7 +41,7 @@ def max_pool(t: Translation) -> str:
 
 
 def conv2d(t: Translation) -> str:
-    n, height, width, channels = t.image()
+    _, height, width, channels = t.image()
     if channels != t.option("channels_in"):
         raise ModelError(
             f"{t.operator.kind} is told to read {t.option('channels_in')} channels of a tensor that has {channels}."
@@ -66,7 +66,7 @@ def conv2d(t: Translation) -> str:
         groups=channels // filters.shape[3],
         pad_value=float(t.option("pad_values")),
         # A packed output carries its activation in the thresholds; the attribute is left over from before.
-        **({"lo": -np.inf, "hi": np.inf} if to_bits else t.activation("fused_activation_function")),
+        **(FREE if to_bits else t.activation("fused_activation_function")),
     )
     return _threshold(t, y, filters) if to_bits else _transform(t, y)
 
@@ -93,7 +93,7 @@ def _transform(t: Translation, y: str) -> str:
     if np.all(multiplier == 1) and not np.any(bias):
         return y
     scale, offset = t.operand(2), t.operand(3)
-    return t.emit("affine", (y, scale, offset), part="transform", lo=-np.inf, hi=np.inf)
+    return t.emit("affine", (y, scale, offset), part="transform", **FREE)
 
 
 def _threshold(t: Translation, y: str, filters: Array) -> str:
@@ -110,8 +110,7 @@ def _threshold(t: Translation, y: str, filters: Array) -> str:
         "affine",
         (y, t.constant("one", [1.0]), t.constant("threshold", offset)),
         part="threshold",
-        lo=-np.inf,
-        hi=np.inf,
+        **FREE,
     )
     return t.emit("step", (reached,), part="bits", threshold=0.0, low=-1.0, high=1.0)
 

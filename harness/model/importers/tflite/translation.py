@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The state of one translation: which tensor of the file is which tensor of the graph, and how nodes get their names."""
+"""The state of one translation: which tensor of the file is which of the graph, and how nodes get their names."""
 
 from __future__ import annotations
 
@@ -16,12 +16,14 @@ from harness.model.graph import Array
 from harness.model.importers.folding import FoldingBuilder
 from harness.model.importers.tflite.container import Container, Operator
 
-INFINITY = math.inf
 SAME = 0
-_ACTIVATIONS = {0: (-INFINITY, INFINITY), 1: (0.0, INFINITY), 2: (-1.0, 1.0), 3: (0.0, 6.0)}
+FREE: dict[str, Any] = {"lo": -math.inf, "hi": math.inf}
+"""No activation."""
+_ACTIVATIONS = {0: (-math.inf, math.inf), 1: (0.0, math.inf), 2: (-1.0, 1.0), 3: (0.0, 6.0)}
 """ActivationFunctionType of TFLite's schema: none, RELU, RELU_N1_TO_1, RELU6."""
 
-_TENSORFLOW_OP = re.compile(r"[A-Z][A-Za-z]*[A-Za-z0-9]*(_\d+)?$")
+_TENSORFLOW_OP = re.compile(r"[A-Z][A-Za-z0-9]*(_\d+)?$")
+_QUANTISER = re.compile(r"(?P<layer>[^/;]+/[^;]+)/[^/;]+/(?:Sign|Round|Select)")
 _LINEAR = re.compile(r"/(?:Quant|Depthwise|Separable)?(?:Conv|MatMul)|/separable_conv2d|/Tensordot", re.IGNORECASE)
 
 
@@ -136,7 +138,7 @@ class Translation:
             raise ModelError(f"{self._label!r}: the options of {self.operator.kind} lack {key!r}; the file is damaged.")
         return self.operator.options[key]
 
-    def activation(self, key: str = "FusedActivationFunction") -> dict[str, float]:
+    def activation(self, key: str = "FusedActivationFunction") -> dict[str, Any]:
         """`lo` and `hi` of the activation that is fused into the operator."""
         code = self.operator.options.get(key, 0)
         if code not in _ACTIVATIONS:
@@ -182,17 +184,16 @@ class Translation:
     def _readable(self, operator: Operator) -> str:
         """What to call the operator: as its author's layer, as far as the converter has kept that name.
 
-        A convolution takes the name of the batch norm that was folded into it; its filter's name, or that of the
+        A convolution takes the name of the batch norm that was folded into it; the name of its filter, or of the
         quantiser before it, tells better which layer it was.
         """
         tensors = self.container.tensors
-        own = tensors[operator.outputs[0]].name.split(";") if operator.outputs else []
+        names = tensors[operator.outputs[0]].name.split(";") if operator.outputs else []
         if "CONV" in operator.kind.upper() or operator.kind == "FULLY_CONNECTED":
-            near = [tensors[index].name for index in operator.inputs[:2] if index is not None and index in self.packed]
-            filters = [tensors[index].name for index in operator.inputs[1:2] if index is not None]
-            linear = [name for name in (*own, *filters) if _LINEAR.search(name)]
-            own = [*linear, *(name.split(";")[0].rpartition("/")[0] for name in near if "Sign" in name), *own]
-        return short(own[0] if own else "") or operator.kind.lower()
+            near = [tensors[index].name for index in operator.inputs if index is not None]
+            quantised = [found["layer"] for found in map(_QUANTISER.match, near) if found]
+            names = [*(name for name in (*names, *near) if _LINEAR.search(name)), *quantised, *names]
+        return next(filter(None, map(short, names)), operator.kind.lower())
 
 
 def short(name: str) -> str:
@@ -223,4 +224,5 @@ def real(tensor: Any) -> Array:
         along[tensor.axis] = -1
     scales = np.asarray(tensor.scales, np.float32).reshape(along if data.ndim else ())
     zero_points = np.asarray(tensor.zero_points, np.int64).reshape(along if data.ndim else ())
-    return ((data - zero_points) * scales).astype(np.float32)
+    result: Array = ((data - zero_points) * scales).astype(np.float32)
+    return result

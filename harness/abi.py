@@ -71,9 +71,9 @@ def constant(name: str) -> int:
     raise KeyError(name)
 
 
-def struct(name: str, **fields: Any) -> Any:
-    """A new `struct bnn_<name>`, zeroed, with these fields set; array fields take sequences, struct fields dicts."""
-    return ffi().new(f"struct bnn_{name} *", fields)
+def struct(kind: str, /, **fields: Any) -> Any:
+    """A new `struct bnn_<kind>`, zeroed, with these fields set; array fields take sequences, struct fields dicts."""
+    return ffi().new(f"struct bnn_{kind} *", fields)
 
 
 def fields(name: str) -> tuple[str, ...]:

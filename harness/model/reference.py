@@ -29,7 +29,7 @@ def run(graph: Graph, inputs: Sequence[Array]) -> list[Array]:
         inputs: one array for each of `graph.inputs`, in order, of exactly its shape.
 
     Returns:
-        one array for each of `graph.outputs`; one of dtype `bits` comes packed, as uint32 words.
+        one array for each of `graph.outputs`; one of dtype `bits` comes packed, as int32 words.
     """
     values = trace(graph, inputs, keep=frozenset(graph.outputs))
     return [_packed(values[name], graph.tensors[name]) for name in graph.outputs]
@@ -72,7 +72,7 @@ def operand(tensor: Tensor, values: Mapping[str, Array]) -> Array:
 
 
 def _packed(value: Array, tensor: Tensor) -> Array:
-    return bits.pack(value) if tensor.dtype == "bits" else value
+    return bits.pack(value).view(np.int32) if tensor.dtype == "bits" else value
 
 
 def flush(x: Array) -> Array:

@@ -91,8 +91,9 @@ def of_levels(levels: Array | Sequence[float], source: str) -> Values:
 def analyse(graph: Graph) -> dict[str, Values]:
     """What every tensor of a graph can hold, by tensor name."""
     found: dict[str, Values] = {}
+    weights = {node.inputs[1] for node in graph.nodes if node.op not in _RULES and len(node.inputs) > 1}
     for name, tensor in graph.tensors.items():
-        if tensor.data is not None and tensor.dtype == "f32":
+        if tensor.data is not None and tensor.dtype == "f32" and name not in weights:
             found[name] = of_constant(tensor)
     for name in graph.inputs:
         found[name] = Values(source=name)
@@ -254,17 +255,18 @@ def levels_per_filter(weights: Array, tolerance: float = 1e-5) -> tuple[str, Arr
         ("binary", s) where every channel o is ±s[o]; ("binary01", s) where every one is {0, s[o]}; ("ternary", s)
         where every one is {-s[o], 0, +s[o]} and some zero occurs; ("float", s) else. s is the largest magnitude, [O].
     """
-    flat = weights.reshape(weights.shape[0], -1).astype(np.float64)
+    flat = weights.reshape(weights.shape[0], -1)
     magnitude = np.abs(flat)
-    scale = magnitude.max(axis=1)
-    level = scale[:, None]
-    at_level = np.abs(magnitude - level) <= tolerance * level
-    zero = magnitude == 0
-    if not (at_level | zero).all() or not (scale > 0).all():
+    scale = magnitude.max(axis=1).astype(np.float64)
+    if not (scale > 0).all():
         return "float", scale
-    refined = np.where(at_level, magnitude, 0).sum(axis=1) / at_level.sum(axis=1)
-    if at_level.all():
-        return "binary", refined
+    least = np.float32(1 - tolerance) * magnitude.max(axis=1)
+    if (magnitude.min(axis=1) >= least).all():
+        return "binary", magnitude.mean(axis=1, dtype=np.float64)
+    at_level = magnitude >= least[:, None]
+    if not (at_level | (magnitude == 0)).all():
+        return "float", scale
+    refined = np.where(at_level, magnitude, 0).sum(axis=1, dtype=np.float64) / at_level.sum(axis=1)
     one_sided = (flat >= 0).all(axis=1) | (flat <= 0).all(axis=1)
     if one_sided.all():
         return "binary01", refined * np.where((flat <= 0).all(axis=1), -1, 1)

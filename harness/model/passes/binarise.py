@@ -56,10 +56,11 @@ def _layer(work: Rewrite, verdict: Verdict) -> None:
     middle = (low + high) / 2
 
     packed = quantize(work, x, middle, not upper_is_zero_bit, f"{node.name}/quantize")
-    negative = (kernel < 0).astype(np.uint8)
-    signs = 1.0 - 2.0 * negative.astype(np.float64)
+    negative = (kernel < 0).view(np.uint8)
+    taps = int(np.prod(kernel.shape[1:], dtype=np.int64))
+    sum_of_signs = taps - 2 * np.count_nonzero(negative.reshape(len(kernel), -1), axis=1)
     multiplier = verdict.scale * distance
-    offset = verdict.scale * middle * signs.sum(axis=(1, 2, 3))
+    offset = verdict.scale * middle * sum_of_signs
     if bias is not None:
         extra = work.tensors[bias].data
         assert extra is not None
@@ -94,8 +95,14 @@ def _as_image(work: Rewrite, x: str, name: str) -> str:
     return work.node("reshape", name, (x,), shape=(int(np.prod(shape[:-1], dtype=np.int64)), 1, 1, shape[-1]))
 
 
-def quantize(work: Rewrite, x: str, threshold: Array | float, invert: Array | bool, name: str) -> str:
-    """Adds bit = (x < threshold) ^ invert, with constants no larger than they need to be."""
+def quantize(
+    work: Rewrite, x: str, threshold: Array | float, invert: Array | bool, name: str, output: str | None = None
+) -> str:
+    """Adds bit = (x < threshold) ^ invert, with constants no larger than they need to be.
+
+    Args:
+        output: the tensor to be taken over; a new one where None.
+    """
     channels = work.tensors[x].shape[-1]
     limit = np.broadcast_to(np.asarray(threshold, np.float32), (channels,))
     flipped = np.broadcast_to(np.asarray(invert, bool), (channels,))
@@ -104,7 +111,7 @@ def quantize(work: Rewrite, x: str, threshold: Array | float, invert: Array | bo
     operands: list[str | None] = [x, work.constant(f"{name}/threshold", limit)]
     if flipped.any():
         operands.append(work.constant(f"{name}/invert", bits.pack(flipped.astype(np.uint8)), "bits", (channels,)))
-    return work.node("quantize", name, tuple(operands), "bits")
+    return work.node("quantize", name, tuple(operands), "bits", output=output)
 
 
 def _trim(operands: list[str | None]) -> tuple[str | None, ...]:

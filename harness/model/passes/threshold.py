@@ -27,7 +27,7 @@ def hoist(graph: Graph) -> Graph:
         if found.nodes:
             limit, invert = _crossing(work, node, found)
             work.remove(node)
-            work.redirect(node.output, quantize(work, found.root, limit, invert, node.name))
+            quantize(work, found.root, limit, invert, node.name, output=node.output)
     _share(work)
     return work.graph()
 

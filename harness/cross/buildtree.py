@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The folder in which CMake and Ninja build for one target: configured, compiled, and asked how."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import cmake
+import ninja
+
+from harness.cross import cache
+from harness.cross.progress import Progress
+from harness.cross.toolchain import ROOT, Compiler, Target
+from harness.errors import BuildError
+
+CMAKE = Path(cmake.CMAKE_BIN_DIR, "cmake")
+NINJA = Path(ninja.BIN_DIR, "ninja")
+IDLE = "ninja: no work to do."
+
+
+def configure(
+    folder: Path, source: Path, target: Target, compiler: Compiler, sanitize: Sequence[str], progress: Progress
+) -> None:
+    """Runs CMake where it has not run, or ran with other arguments. Changes of CMakeLists.txt are Ninja's to notice.
+
+    Raises:
+        BuildError: CMake refuses the project.
+    """
+    arguments = [
+        *(str(CMAKE), "-G", "Ninja", f"-DCMAKE_MAKE_PROGRAM={NINJA}"),
+        *("-S", str(source), "-B", str(folder), "--fresh"),
+        f"-DCMAKE_TOOLCHAIN_FILE={target.file}",
+        f"-DBNN_TOOLCHAIN={compiler.toolchain}",
+        f"-DBNN_COMPILER={compiler.program}",
+        f"-DBNN_SANITIZE={';'.join(sanitize)}",
+        f"-DCMAKE_RUNTIME_OUTPUT_DIRECTORY={folder}",
+        "-DCMAKE_BUILD_TYPE=Release",
+        "-DCMAKE_EXPORT_COMPILE_COMMANDS=ON",
+    ]
+    # CMake reads what a toolchain file says about flags only when it begins afresh.
+    files = [target.file, target.file.parent / "compilers" / f"{compiler.toolchain}.cmake"]
+    stamp = json.dumps([arguments, compiler.version, *(file.read_text("utf-8") for file in files)])
+    configured = folder / "configured.json"
+    if configured.exists() and configured.read_text("utf-8") == stamp:
+        return
+    progress(f"Configuring the runtime for {target.name} with {compiler.toolchain} {compiler.version}")
+    query = folder / ".cmake/api/v1/query/toolchains-v1"  # what `identity` reads is CMake's answer to this file
+    query.parent.mkdir(parents=True, exist_ok=True)
+    query.touch()
+    _run(arguments, folder, target, compiler)
+    write(configured, stamp)
+
+
+def compile(folder: Path, program: str, target: Target, compiler: Compiler, progress: Progress) -> bool:
+    """Brings `program` up to date; false where it was so already.
+
+    Raises:
+        BuildError: the code does not compile.
+    """
+    command = [str(NINJA), "-C", str(folder), "-j", str(os.cpu_count() or 1), program]
+    ahead = subprocess.run([*command, "-n"], capture_output=True, text=True)
+    if ahead.returncode == 0 and IDLE in ahead.stdout:
+        return False
+    progress(f"Compiling the runtime for {target.name} with {compiler.toolchain} {compiler.version}")
+    linked = cache.folder("zig") / f"linked-{compiler.version}-{target.name}"
+    if compiler.toolchain == "zig" and not linked.exists():
+        progress(f"The first build for {target.name} takes about 45 s more: zig compiles its C library for it, once")
+    done = _run(command, folder, target, compiler)
+    if compiler.toolchain == "zig":
+        linked.touch()
+    return IDLE not in done
+
+
+def identity(folder: Path) -> tuple[str, str]:
+    """The C compiler as CMake identified it: its id (`Clang`, `GNU`) and its version."""
+    replies = folder / ".cmake/api/v1/reply"
+    newest = max(replies.glob("toolchains-v1-*.json"), key=lambda file: file.stat().st_mtime_ns)
+    chains: list[dict[str, Any]] = json.loads(newest.read_text("utf-8"))["toolchains"]
+    compiler = next(chain["compiler"] for chain in chains if chain["language"] == "C")
+    return compiler["id"], compiler["version"]
+
+
+def flags(folder: Path, source: Path) -> tuple[tuple[str, ...], dict[str, tuple[str, ...]]]:
+    """What the files of `source` are compiled with: the flags that all share, and those of single files beyond."""
+    entries: list[dict[str, str]] = json.loads((folder / "compile_commands.json").read_text("utf-8"))
+    by_file: dict[str, list[str]] = {}
+    for entry in entries:
+        words = shlex.split(entry["command"])
+        words = words[2:] if words[1] == "cc" else words[1:]  # zig's compiler is called `zig cc`
+        end = words.index("-o")  # what follows names the files: -o OBJECT -c SOURCE
+        by_file[os.path.relpath(entry["file"], source)] = [word.replace(f"{ROOT}/", "") for word in words[:end]]
+    first, *others = by_file.values()
+    shared = tuple(word for word in first if all(word in words for words in others))
+    single = {file: tuple(word for word in words if word not in shared) for file, words in by_file.items()}
+    return shared, {file: words for file, words in sorted(single.items()) if words}
+
+
+def write(path: Path, text: str) -> None:
+    """Writes a file that is there whole, or not at all."""
+    draft = path.with_name(f"{path.name}.{os.getpid()}")
+    draft.write_text(text, "utf-8")
+    draft.replace(path)
+
+
+def _run(command: list[str], folder: Path, target: Target, compiler: Compiler) -> str:
+    zig = str(cache.folder("zig"))
+    environment = {**os.environ, "ZIG_GLOBAL_CACHE_DIR": zig, "ZIG_LOCAL_CACHE_DIR": zig}
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment)
+    if done.returncode == 0:
+        return done.stdout
+    log = folder / "failed.log"
+    log.write_text(done.stdout, "utf-8")
+    lines = [line.strip() for line in done.stdout.splitlines() if line.strip()]
+    errors = [line for line in lines if re.search(r"\berror\b|undefined reference", line, re.IGNORECASE)]
+    raise BuildError(
+        f"The runtime cannot be compiled for {target.name} with {compiler.toolchain} {compiler.version}.",
+        "\n".join(line.replace(f"{ROOT}/", "") for line in (errors or lines[-5:])[:5]),
+        f"All that was said is in {os.path.relpath(log)}.",
+    )

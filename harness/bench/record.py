@@ -46,11 +46,12 @@ class Caveat(Value):
 
 
 class Layer(Value):
-    """A layer of a model as it was decided on the host.
+    """A layer with weights, which are those that could be binary, as it was decided on the host.
 
     Attributes:
-        kind: binary, binary01, kbit, ternary, int8 or float; only the weighty layers (convolutions, dense) have MACs.
-        weights: whether the layer is one that could run on the bit kernels at all.
+        kind: binary, binary01, kbit, ternary, int8 or float.
+        bits: of an activation.
+        param_bytes, param_bytes_float: its weights as they are stored, and in float32.
     """
 
     name: str
@@ -75,9 +76,11 @@ class Model(Value):
 
     Attributes:
         name: unique in the run.
+        layers: those with weights, in order.
         source: path as it was given.
         bnn_bytes: size of the `.bnn` file that ran.
         weight_bytes, weight_bytes_float: parameters as they are stored, and in float32.
+        inputs: the shapes of its inputs.
         input_seed: seed of the random input that the golden output belongs to.
     """
 
@@ -91,20 +94,16 @@ class Model(Value):
     weight_bytes: int
     weight_bytes_float: int
     layers: tuple[Layer, ...]
+    inputs: tuple[tuple[int, ...], ...] = ()
     notes: tuple[str, ...] = ()
     input_seed: int = 0
     atol: float = 0.0
     rtol: float = 0.0
 
     @property
-    def weighty(self) -> tuple[Layer, ...]:
-        """The layers that multiply: those that could be binary."""
-        return tuple(layer for layer in self.layers if layer.macs)
-
-    @property
     def binary(self) -> tuple[Layer, ...]:
         """The layers that run on the bit kernels."""
-        return tuple(layer for layer in self.weighty if layer.kind in BIT_KINDS)
+        return tuple(layer for layer in self.layers if layer.kind in BIT_KINDS)
 
 
 BIT_KINDS = ("binary", "binary01", "kbit", "ternary")

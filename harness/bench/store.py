@@ -97,6 +97,8 @@ def find(runs: Path, name: str) -> Path:
     if len(matches) == 1:
         return runs / matches[0] / RECORD
     if matches:
-        raise UsageError(f"{len(matches)} runs begin with {name!r}.", "", f"Give more of the id: {', '.join(matches[:5])}")
+        raise UsageError(
+            f"{len(matches)} runs begin with {name!r}.", "", f"Give more of the id: {', '.join(matches[:5])}"
+        )
     hint = f"The newest is {known[0]}." if known else "There is no run yet; make one with: ./inv bench"
     raise UsageError(f"There is no run {name!r}.", hint, "Give an id, or: --run last")

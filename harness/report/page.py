@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The report: one HTML file that needs nothing else, neither network nor script.
+
+Names of layers, models and boards come from strangers. Jinja escapes every value, and a Content-Security-Policy
+forbids everything but the page's own style and, by its hash, its own script. The same run gives the same bytes.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from functools import cache
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from harness.bench import store
+from harness.bench.record import Run
+from harness.report import words
+from harness.report.sections import SECTIONS
+
+TEMPLATES = Path(__file__).parent / "templates"
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(
+        duration=words.duration,
+        size=words.size,
+        count=words.count,
+        shape=words.shape,
+        digits=words.digits,
+        place=words.place,
+    )
+    environment.globals.update(words=words)
+    return environment
+
+
+def _asset(name: str) -> str:
+    return (TEMPLATES / name).read_text("utf-8").strip()
+
+
+def render(run: Run) -> str:
+    """The HTML of a run's report."""
+    script = _asset("page.js")
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    record = run.model_dump_json(by_alias=True).encode()
+    parts = [(name, title, value) for name, (title, section) in SECTIONS.items() if (value := section(run)) is not None]
+    return (
+        _environment()
+        .get_template("page.html.j2")
+        .render(
+            run=run,
+            title=words.title(run),
+            sections=parts,
+            policy=f"default-src 'none'; style-src 'unsafe-inline'; img-src data:; script-src 'sha256-{digest}'",
+            style=Markup(_asset("page.css")),  # noqa: S704 - a file of this package
+            script=Markup(script),  # noqa: S704 - a file of this package
+            record=base64.b64encode(record).decode(),
+        )
+    )
+
+
+def write(runs: Path, run: Run) -> Path:
+    """Writes `runs/<id>/report.html` and returns it."""
+    path = runs / run.id / store.REPORT
+    store.write(path, render(run))
+    return path

@@ -1,0 +1,160 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The words and units of a result: the page and the terminal say the same thing because both ask here."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from harness.bench.record import Case, Device, Layer, Model, Run
+from harness.bench.stats import Interval, Verdict
+
+KINDS = {
+    "binary": "binary ±1",
+    "binary01": "binary {0,1}",
+    "kbit": "k-bit",
+    "ternary": "ternary",
+    "int8": "int8",
+    "float": "float",
+}
+
+ICONS: dict[Verdict, str] = {"faster": "▲", "slower": "▼", "same": "=", "slight": "≈", "unclear": "?"}
+
+
+def duration(ns: float) -> str:
+    """A time to three digits: "812 ns", "45.3 µs", "1.24 ms", "3.10 s"."""
+    for unit, size in (("ns", 1.0), ("µs", 1e3), ("ms", 1e6), ("s", 1e9)):
+        if ns < 999.5 * size or unit == "s":
+            return f"{digits(ns / size)} {unit}"
+    raise AssertionError("seconds take any size")
+
+
+def duration_range(low: float | None, high: float | None) -> str:
+    """The bounds of a time in the unit of the larger: "1.21-1.27 ms"; "" without bounds."""
+    if low is None or high is None:
+        return ""
+    text = duration(high)
+    number, unit = text.split(" ")
+    size = {"ns": 1.0, "µs": 1e3, "ms": 1e6, "s": 1e9}[unit]
+    places = len(number.partition(".")[2])
+    return f"{low / size:.{places}f}–{number} {unit}"
+
+
+def size(count: float) -> str:
+    """Bytes in decimal units: "912 B", "19.8 kB", "4.20 MB"."""
+    for unit, scale in (("B", 1.0), ("kB", 1e3), ("MB", 1e6), ("GB", 1e9)):
+        if count < 999.5 * scale or unit == "GB":
+            return f"{count:.0f} B" if unit == "B" else f"{digits(count / scale)} {unit}"
+    raise AssertionError("gigabytes take any size")
+
+
+def count(number: float) -> str:
+    """A large count: "847", "12.6 k", "3.41 M", "1.20 G"."""
+    for unit, scale in (("", 1.0), (" k", 1e3), (" M", 1e6), (" G", 1e9)):
+        if number < 999.5 * scale or unit == " G":
+            return f"{number:.0f}" if not unit else f"{digits(number / scale)}{unit}"
+    raise AssertionError("billions take any size")
+
+
+def rate(macs: int, ns: float) -> str:
+    """Multiply-accumulates a second: "5.34 GMAC/s"; a MAC a nanosecond is a GMAC/s."""
+    return f"{count(1e9 * macs / ns)}MAC/s" if macs and ns else ""
+
+
+def digits(number: float) -> str:
+    """A number below 1000 with three significant digits, without an exponent."""
+    return f"{number:.{2 if number < 9.995 else 1 if number < 99.95 else 0}f}"
+
+
+def times(factor: float, places: int | None = None) -> str:
+    """A factor: "1.24x", "2.9x", "31x"."""
+    return f"{factor:.{_places(factor) if places is None else places}f}x"
+
+
+def times_range(interval: Interval) -> tuple[str, str]:
+    """A factor and its bounds: ("2.9x", "2.8–3.0"), with as many digits as it takes to tell the bounds apart."""
+    places = _places(interval.estimate)
+    if interval.low is None or interval.high is None:
+        return times(interval.estimate), ""
+    while places < 4 and f"{interval.low:.{places}f}" == f"{interval.high:.{places}f}":
+        places += 1
+    return times(interval.estimate, places), f"{interval.low:.{places}f}–{interval.high:.{places}f}"
+
+
+def _places(factor: float) -> int:
+    return 2 if factor < 1.995 else 1 if factor < 19.95 else 0
+
+
+def speed(ratio: Interval, verdict: Verdict, baseline: str) -> str:
+    """How a time compares, as a clause: "2.9x faster than float (2.8–3.0)".
+
+    Args:
+        ratio: time of the model / time of the baseline.
+    """
+    faster = ratio.estimate < 1
+    factor, bounds = times_range(ratio.inverse() if faster else ratio)
+    bounds = f" ({bounds})" if bounds else ""
+    word = "faster" if faster else "slower"
+    if verdict == "same":
+        return f"as fast as {baseline}{bounds}"
+    if verdict == "unclear":
+        return f"speed against {baseline} unclear, {factor} {word}{bounds}"
+    slightly = "slightly " if verdict == "slight" else ""
+    return f"{factor} {slightly}{word} than {baseline}{bounds}"
+
+
+def smaller(model: Model, baseline: Model) -> str:
+    """How a model's file compares: "6.4x smaller", "1.2x larger", "the same size"."""
+    factor = baseline.bnn_bytes / model.bnn_bytes
+    if 0.98 < factor < 1.02:
+        return "the same size"
+    return f"{times(factor)} smaller" if factor > 1 else f"{times(1 / factor)} larger"
+
+
+def place(device: Device) -> str:
+    return "this machine" if device.name == "local" else device.name
+
+
+def outputs(case: Case | None) -> str:
+    """What the golden comparison said, in words."""
+    if case is None or (case.agreement is None and case.problem is None):
+        return "not run"
+    if case.agreement is None:
+        return "failed"
+    if case.agreement.ok:
+        return "correct"
+    return f"WRONG: {case.agreement.wrong} of {case.agreement.elements} values differ"
+
+
+def shape(sizes: tuple[int, ...]) -> str:
+    """A shape without its batch of one: "32×32×64"."""
+    inner = sizes[1:] if len(sizes) > 1 and sizes[0] == 1 else sizes
+    return "×".join(str(length) for length in inner)
+
+
+def kind(layer: Layer) -> str:
+    if layer.kind == "kbit":
+        return f"{layer.bits}-bit"
+    return KINDS.get(layer.kind, layer.kind)
+
+
+def binary_share(model: Model) -> str:
+    return f"{len(model.binary)} of {len(model.layers)}"
+
+
+def title(run: Run) -> str:
+    return " · ".join(model.name for model in run.models) or run.id
+
+
+def fact(name: str, value: Any) -> str:
+    """A fact of a board as a person writes it; "" when there is nothing to say."""
+    if value is None or value == "" or value == []:
+        return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if name.endswith("_bytes"):
+        return size(value)
+    if isinstance(value, list | tuple):
+        return ", ".join(str(part) for part in value)
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {part}" for key, part in value.items())
+    return str(value)

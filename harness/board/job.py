@@ -3,11 +3,16 @@
 
 from __future__ import annotations
 
+import json
+import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from harness.board.completed import Completed
+from harness.board.inventory import Device
 from harness.board.transport import Transport
+from harness.errors import DeviceUnfit
 
 
 @dataclass(frozen=True)
@@ -19,7 +24,7 @@ class Ended:
         signal: the name of the signal that killed it, if one did.
         timed_out: it took longer than it was given and was ended.
         stderr: the last 20 lines of its standard error.
-        seconds: wall time seen from here.
+        seconds: wall time seen from here, so with the network in it.
     """
 
     exit_code: int
@@ -32,23 +37,99 @@ class Ended:
     def ok(self) -> bool:
         return self.exit_code == 0 and not self.timed_out
 
+    @property
+    def reason(self) -> str:
+        """Why it did not end well, in a few words; empty when it did."""
+        if self.timed_out:
+            return f"not done after {self.seconds:.0f} s"
+        if self.signal:
+            return f"killed by {self.signal}"
+        return f"exit code {self.exit_code}" if self.exit_code else ""
+
+
+Event = dict[str, Any] | Ended
+
 
 def run(
     transport: Transport, binary: str, arguments: Sequence[str], *, timeout: float | None = None
-) -> Iterator[dict[str, Any] | Ended]:
+) -> Iterator[Event]:
     """Run `binary arguments` on the board with its runner prefix and pinning; yield each JSON line, then `Ended`.
+
+    A line that is not JSON, which only a broken binary writes, becomes {"type": "garbled", "text": ...}. Closing the
+    iterator ends the job.
 
     Args:
         binary: absolute path on the board, from `deploy.push`.
         timeout: seconds; the device's `timeouts.run` when None.
 
-    Raises DeviceUnfit when the board cannot execute the binary, DeviceLost when the connection breaks.
+    Raises:
+        DeviceUnfit: the board cannot execute the binary.
+        DeviceLost: the connection broke.
     """
-    raise NotImplementedError
+    device = transport.device
+    with transport.start(command(device, [binary, *arguments]), timeout=timeout) as process:
+        for line in process:
+            yield _parsed(line)
+        done = process.wait()
+    _refuse_unfit(device, binary, done)
+    yield Ended(done.exit_code, done.signal, done.timed_out, done.stderr_tail, done.seconds)
 
 
 def collect(
     transport: Transport, binary: str, arguments: Sequence[str], *, timeout: float | None = None
 ) -> tuple[list[dict[str, Any]], Ended]:
     """The same, all at once: the events and the end."""
-    raise NotImplementedError
+    *events, ended = run(transport, binary, arguments, timeout=timeout)
+    assert isinstance(ended, Ended)
+    return [event for event in events if isinstance(event, dict)], ended
+
+
+def command(device: Device, words: Sequence[str]) -> str:
+    """Shell text that runs `words` as the device wants it: pinned to its CPUs, behind its runner."""
+    pinned = shlex.join([*device.runner, *words])
+    no_core = "ulimit -c 0; "  # a crash is a row of the result; its core file would fill the board
+    if device.cpus is None:
+        return f"{no_core}exec {pinned}"
+    # Old busybox and toybox know no CPU list, only a mask; a board without taskset still runs, and its record has no
+    # pinning in it because `bnn` reports the CPUs it was allowed.
+    mask = sum(1 << cpu for cpu in cpu_list(device.cpus))
+    return (
+        f"{no_core}if taskset -c {device.cpus} true 2>/dev/null; then exec taskset -c {device.cpus} {pinned}; "
+        f"elif taskset {mask:x} true 2>/dev/null; then exec taskset {mask:x} {pinned}; else exec {pinned}; fi"
+    )
+
+
+def cpu_list(text: str) -> list[int]:
+    """The CPUs of a list such as "0-1,4"."""
+    ranges = [part.split("-") for part in text.split(",")]
+    return [cpu for ends in ranges for cpu in range(int(ends[0]), int(ends[-1]) + 1)]
+
+
+def _parsed(line: str) -> dict[str, Any]:
+    try:
+        value = json.loads(line)
+    except ValueError:
+        value = None
+    return value if isinstance(value, dict) else {"type": "garbled", "text": line}
+
+
+def _refuse_unfit(device: Device, binary: str, done: Completed) -> None:
+    """Tell a binary that the board cannot execute from one that ran and failed.
+
+    A shell that is given an ELF file of another machine either says so with 126, or reads it as a script and fails on
+    its first odd byte with 2.
+    """
+    said = done.stderr.decode("utf-8", "replace")
+    if done.exit_code == 126 or (done.exit_code == 2 and "yntax error" in said) or "Invalid ELF image" in said:
+        raise DeviceUnfit(
+            f"{device.name}: the board cannot execute a binary for {device.target} ({done.stderr_tail}).",
+            "It has another processor or a 32-bit system, or the work directory does not allow execution.",
+            f"Correct `target` or `runner` of {device.name} in devices.yaml; see inv device.doctor.",
+        )
+    if done.exit_code == 127 and not done.timed_out:
+        missing = device.runner[0] if device.runner else binary
+        raise DeviceUnfit(
+            f"{device.name}: {missing} is not on the board ({done.stderr_tail}).",
+            "The runner is not installed there." if device.runner else "Someone removed it meanwhile.",
+            "Install it, or correct `runner` in devices.yaml." if device.runner else "Run it again.",
+        )

@@ -13,6 +13,7 @@ from typing import IO
 
 from harness.board.process import Process
 from harness.board.transport import Transport
+from harness.errors import DeviceLost
 
 
 class Local(Transport):
@@ -49,6 +50,14 @@ class LocalProcess(Process):
     def _exit_code(self) -> int:
         code = self._popen.wait()
         return code if code >= 0 else 128 - code
+
+    def send(self, data: bytes) -> None:
+        assert self._popen.stdin is not None
+        try:
+            self._popen.stdin.write(data)
+            self._popen.stdin.flush()
+        except OSError as error:
+            raise DeviceLost(f"local: `{self.command}` no longer listens ({error.strerror}).") from None
 
     def end(self) -> None:
         if self._popen.poll() is None:

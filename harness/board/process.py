@@ -77,5 +77,9 @@ class Process(ABC):
         """The exit code as a shell gives it; called after the end of the output, or after `end`."""
 
     @abstractmethod
+    def send(self, data: bytes) -> None:
+        """Write to its standard input. Raises DeviceLost when it no longer listens."""
+
+    @abstractmethod
     def end(self) -> None:
         """End the command and everything it started; nothing happens when it is over already."""

@@ -85,6 +85,12 @@ class SshProcess(Process):
                     raise ssh_errors.lost(self._device, None)
         return code if code >= 0 else 137  # killed: by `end`, or with its whole group by the deadline on the board
 
+    def send(self, data: bytes) -> None:
+        try:
+            self._channel.sendall(data)
+        except (paramiko.SSHException, EOFError, OSError) as error:
+            raise ssh_errors.lost(self._device, error) from error
+
     def end(self) -> None:
         with suppress(paramiko.SSHException, EOFError, OSError):
             self._channel.close()

@@ -53,9 +53,14 @@ class Transport(ABC):
         """Start a command, as `run` does; its lines are read while it runs."""
         text = shell_text(command)
         seconds = timeout or self.device.timeouts.run
-        if stdin is not None:  # the end of its input ends such a command, so that the link needs no other watch
+        if stdin is not None:  # the end of its input ends such a command, so that it needs no other watch
             return self._start(text, text, seconds, stdin)
         return self._start(text, watched(text, seconds + DEADLINE_SLACK), seconds, None)
+
+    def converse(self, command: Sequence[str] | str) -> Process:
+        """Start a command that `Process.send` talks to, and that must end by itself when it is spoken to no more."""
+        text = shell_text(command)
+        return self._start(text, text, float("inf"), None)
 
     def put(self, source: Path | bytes, remote: str, *, offset: int = 0) -> None:
         """Write a file on the board, from byte `offset` on. Not atomic: `deploy.push` is.

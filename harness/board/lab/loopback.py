@@ -124,7 +124,9 @@ def _start(folder: Path, sshd: Path, port: int) -> None:
                 return
         time.sleep(0.02)
     server.kill()
-    log_text = "".join((folder / name).read_text("utf-8") for name in ("start.log", "sshd.log") if (folder / name).exists())
+    log_text = "".join(
+        (folder / name).read_text("utf-8") for name in ("start.log", "sshd.log") if (folder / name).exists()
+    )
     raise DeviceUnfit(
         f"The stand-in board's SSH server does not start: {log_text.strip().splitlines()[-1:] or 'it says nothing'}.",
         "As root it needs a mount namespace of its own, which some containers forbid.",

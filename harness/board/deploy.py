@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import hashlib
 import shlex
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,13 +25,15 @@ printf '#!/bin/sh\\n' >.exec && chmod 755 .exec || exit 1
 rm -f .exec
 echo free $(df -Pk . | tail -n 1 | awk '{{print $4}}')
 for name in {names}; do
-  [ -f $name ] && echo have $name $(stat -c %s $name) || {{ [ -f $name.part ] && echo part $name $(stat -c %s $name.part); }}
+  [ -f $name ] && echo have $name $(stat -c %s $name)
+  [ -f $name.part ] && echo part $name $(stat -c %s $name.part)
 done
 exit 0
 """
 
 SETTLE = """\
-cd {store} && sum=$(sha256sum {name}.part) && [ "${{sum%% *}}" = {name} ] || {{ rm -f {name}.part; echo damaged; exit 1; }}
+cd {store} && sum=$(sha256sum {name}.part) || exit 1
+[ "${{sum%% *}}" = {name} ] || {{ rm -f {name}.part; echo damaged; exit 1; }}
 chmod {mode} {name}.part && mv -f {name}.part {name}
 """
 
@@ -91,10 +93,8 @@ def scratch(transport: Transport) -> Iterator[str]:
     try:
         yield made.text
     finally:
-        try:
+        with suppress(DeviceLost):  # the error that broke the connection is the one to tell
             transport.run(["rm", "-rf", made.text])
-        except DeviceLost:  # the error that broke the connection is the one to tell
-            pass
 
 
 def _describe(path: Path) -> _File:
@@ -109,11 +109,16 @@ def _preflight(transport: Transport, store: str, local: Mapping[str, _File]) -> 
     files = {file.name: file for file in local.values()}
     asked = transport.run(PREFLIGHT.format(store=shlex.quote(store), names=" ".join(files)))
     rows = [line.split() for line in asked.text.splitlines()]
-    if not asked.ok or ["exec", "no"] in rows and any(file.mode == "755" for file in files.values()):
+    if not asked.ok:
         raise DeviceUnfit(
-            f"{device}: {'nothing can be executed in' if asked.ok else 'nothing can be written to'} {store}"
-            f"{'' if asked.ok else f' ({asked.stderr_tail})'}.",
-            "Its file system is mounted noexec." if asked.ok else "Its file system is full or read-only.",
+            f"{device}: nothing can be written to {store} ({asked.stderr_tail}).",
+            "Its file system is full or read-only.",
+            "Free some space there, or give another `workdir` in devices.local.yaml.",
+        )
+    if ["exec", "no"] in rows and any(file.mode == "755" for file in files.values()):
+        raise DeviceUnfit(
+            f"{device}: nothing can be executed in {store}.",
+            "Its file system is mounted noexec.",
             "Give another `workdir` in devices.local.yaml.",
         )
     have = {row[1]: int(row[2]) for row in rows if row[0] == "have"}

@@ -20,6 +20,9 @@ FLOOR = 1 << 24
 PER_BYTE = 16
 """Elements. A byte of a file is at most eight weights (bits); a few megabytes may become more than they look."""
 
+_LEFT_ALONE = frozenset({"conv2d", "conv2d_transpose", "dense", "max_pool2d", "avg_pool2d"})
+"""Nobody convolves constants, and what it would cost is not bounded by the size of the result."""
+
 
 class FoldingBuilder(Builder):
     """A Builder whose nodes with constant operands become constants.
@@ -66,7 +69,7 @@ class FoldingBuilder(Builder):
             inputs = self._slim(inputs)
         target = super().node(op, name, inputs, shape, dtype, layer, output, scale, zero_point, **params)
         operands = [None if i is None else self.tensors[i].data for i in inputs]
-        if dtype != "f32" or any(i is not None and self.tensors[i].data is None for i in inputs):
+        if op in _LEFT_ALONE or dtype != "f32" or any(i is not None and self.tensors[i].data is None for i in inputs):
             return target
         folded = self.tensors[target]
         self.spend(folded.elements)

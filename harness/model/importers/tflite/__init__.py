@@ -11,11 +11,13 @@ from harness.errors import ModelError, UnsupportedModel
 from harness.model import bits
 from harness.model.graph import Graph
 from harness.model.importers.folding import FoldingBuilder
-from harness.model.importers.tflite import builtin, lce
+from harness.model.importers.tflite import builtin, lce, quantised
 from harness.model.importers.tflite.container import Container, Operator, read
 from harness.model.importers.tflite.translation import Translation, short
 
 _FUNCTIONS: dict[str, builtin.Function] = {**builtin.OPERATORS, **lce.OPERATORS}
+_HELD = {"FLOAT32", "BOOL", *quantised.RANGES}
+"""Types of tensors that are computed. Bool is 0 and 1 in the graph; int32 means packed bits, where Larq has it."""
 
 
 def load(path: Path, objects: Path | None = None) -> Graph:
@@ -35,7 +37,11 @@ def load(path: Path, objects: Path | None = None) -> Graph:
     translation = Translation(container, graph)
     for index in container.inputs:
         tensor = container.tensors[index]
-        translation.values[index] = graph.input(short(tensor.name) or "input", tensor.shape)
+        name = graph.input(short(tensor.name) or "input", tensor.shape)
+        if tensor.dtype in quantised.RANGES:
+            graph.notes.append(f"The input {name!r} takes the file's {tensor.dtype.lower()} numbers as floats.")
+            name = quantised.from_codes(translation, name, tensor)
+        translation.values[index] = name
     for operator in operators:
         _translate(translation, operator)
     for index in container.outputs:
@@ -62,7 +68,7 @@ def _check_known(name: str, container: Container, operators: list[Operator]) -> 
         skipped = builtin.SHAPES.get(operator.kind, ())
         read_ = [index for at, index in enumerate(operator.inputs) if index is not None and at not in skipped]
         computed = [index for index in (*read_, *operator.outputs) if container.tensors[index].data is None]
-        allowed = {"FLOAT32", "BOOL"} | ({"INT32"} if operator.kind in lce.OPERATORS else set())
+        allowed = _HELD | ({"INT32"} if operator.kind in lce.OPERATORS else set())
         foreign = {container.tensors[index].dtype for index in computed} - allowed
         if operator.kind not in _FUNCTIONS:
             missing.add(operator.kind)
@@ -70,7 +76,7 @@ def _check_known(name: str, container: Container, operators: list[Operator]) -> 
     missing.update(
         f"{container.tensors[index].dtype.lower()} input"
         for index in container.inputs
-        if container.tensors[index].dtype not in ("FLOAT32", "BOOL")
+        if container.tensors[index].dtype not in _HELD
     )
     if missing:
         operations = tuple(sorted(missing))
@@ -89,23 +95,27 @@ def _translate(translation: Translation, operator: Operator) -> None:
     if len(names) != len(operator.outputs):
         raise ModelError(f"{operator.kind} has {len(operator.outputs)} outputs in the file, not {len(names)}.")
     for index, name in zip(operator.outputs, names, strict=True):
-        declared, shape = translation.container.tensors[index].shape, translation.graph.shape(name)
-        if index in translation.packed:
+        tensor = translation.container.tensors[index]
+        declared, shape = tensor.shape, translation.graph.shape(name)
+        if index in translation.packed and shape:
             shape = (*shape[:-1], bits.words(shape[-1]))
         if declared != shape:
             raise ModelError(
-                f"The file says that {translation.container.tensors[index].name!r} has the shape {list(declared)}, "
+                f"The file says that {tensor.name!r} has the shape {list(declared)}, "
                 f"but its operator {operator.kind} gives {list(shape)}.",
                 "The file is damaged.",
             )
         if index in translation.values:
-            raise ModelError(f"{translation.container.tensors[index].name!r} is computed twice; the file is damaged.")
-        translation.values[index] = name
+            raise ModelError(f"{tensor.name!r} is computed twice; the file is damaged.")
+        on_grid = tensor.dtype in quantised.RANGES
+        translation.values[index] = quantised.to_grid(translation, name, tensor) if on_grid else name
 
 
 def _output(translation: Translation, index: int) -> str:
     """An output of the model; one that the file has packed is packed again."""
-    name = translation.value(index)
+    name, tensor = translation.value(index), translation.container.tensors[index]
+    if tensor.dtype in quantised.RANGES:
+        return quantised.to_codes(translation, name, tensor)
     if index not in translation.packed:
         return name
     threshold = translation.graph.constant("output/threshold", np.zeros(1, np.float32))

@@ -146,6 +146,7 @@ def cast(t: Translation) -> str:
 
 
 def same(t: Translation) -> str:
+    """What only changes the type: the graph holds real values throughout, and rounds where a type asks for it."""
     return t.operand(0)
 
 
@@ -388,6 +389,7 @@ OPERATORS: dict[str, Function] = {
     "STRIDED_SLICE": strided_slice,
     "SPACE_TO_DEPTH": space_to_depth,
     "DEPTH_TO_SPACE": depth_to_space,
+    "QUANTIZE": same,
     "DEQUANTIZE": same,
 }
 

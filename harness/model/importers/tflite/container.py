@@ -248,7 +248,8 @@ def _kind(code: Any) -> str:
     number = max(code.BuiltinCode(), code.DeprecatedBuiltinCode())
     if number != tflite.BuiltinOperator.CUSTOM:
         return _KINDS.get(number, f"operator {number}")
-    return str((code.CustomCode() or b"")[:MAX_NAME].decode("utf-8", "replace"))
+    name = (code.CustomCode() or b"")[:MAX_NAME].decode("utf-8", "replace")
+    return "".join(letter if letter.isprintable() else "?" for letter in name) or "CUSTOM"
 
 
 def _indices(length: int, at: Callable[[int], int], tensors: int) -> tuple[int, ...]:

@@ -42,7 +42,7 @@ class Translation:
         self.values: dict[int, str] = {}
         self.packed: set[int] = set()
         self.operator = Operator("", (), ())
-        self._label = ""
+        self._label = "output"
 
     def begin(self, operator: Operator) -> None:
         self.operator = operator

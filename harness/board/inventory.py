@@ -226,4 +226,7 @@ def _model_at(path: tuple[Any, ...]) -> type[BaseModel]:
     """The model that a place in the file is checked by."""
     if path and path[-1] == "timeouts":
         return Timeouts
-    return {0: File, 1: Settings}.get(len(path), Target if path[:1] == ("targets",) else Entry)
+    if not path:
+        return File
+    models: dict[str, type[BaseModel]] = {"defaults": Settings, "targets": Target}
+    return models.get(path[0], Entry)

@@ -33,7 +33,7 @@ def read(file: Path) -> tuple[Any, Marks]:
         loader = yaml.SafeLoader(file.read_text("utf-8"))
         node = loader.get_single_node()
         marks = Marks(_walk(node, (), file.name)) if node else Marks()
-        content = loader.construct_document(node) if node else None  # type: ignore[no-untyped-call]
+        content = loader.construct_document(node) if node else None
     except OSError as error:
         raise ConfigError(f"{file.name} cannot be read: {error.strerror}.", "", f"It belongs at {file}.") from None
     except UnicodeDecodeError as error:

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a board is: a table of facts, each a command and a pure parser of what it prints.
 
-Adding a fact is adding a row, and a case to tests/data/facts/. A path or a program that a board lacks makes its fact absent,
-never an error: boards differ.
+Adding a fact is adding a row, and a case to tests/data/facts/. A path or a program that a board lacks makes its fact
+absent, never an error: boards differ.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Boards over SSH: Fabric on Paramiko, with the host keys, timeouts and cleanliness that they leave to their users.
 
-Fabric's `run` is not used: it accepts any host key, leaves a process behind in every kind of failure, and answers -1 both
-for a signal and for a lost link. Its connections, jump hosts included, carry plain channels here.
+Fabric accepts any host key; that is put right here. Its `run` is not used, for it leaves a process behind in every kind
+of failure and answers -1 both for a signal and for a lost link: its connections carry plain channels.
 """
 
 from __future__ import annotations

@@ -75,7 +75,18 @@ def up(folder: Path, port: int) -> Iterator[str]:
         link.symlink_to(emulator)
     for key in ("host_key", "login_key"):
         if not (folder / key).exists():
-            command = [keygen, "-q", "-t", "ed25519", "-N", "", "-C", "bitrig lab", "-f", folder / key]
+            command: list[str | Path] = [
+                keygen,
+                "-q",
+                "-t",
+                "ed25519",
+                "-N",
+                "",
+                "-C",
+                "bitrig lab",
+                "-f",
+                folder / key,
+            ]
             subprocess.run(command, check=True, env=os.environ | debian.environment(keygen))
     host_key = " ".join((folder / "host_key.pub").read_text("utf-8").split()[:2])
     words = {"folder": folder, "port": port, "user": getpass.getuser(), "path": os.defpath}
@@ -124,11 +135,10 @@ def _start(folder: Path, sshd: Path, port: int) -> None:
                 return
         time.sleep(0.02)
     server.kill()
-    log_text = "".join(
-        (folder / name).read_text("utf-8") for name in ("start.log", "sshd.log") if (folder / name).exists()
-    )
+    logs = [folder / name for name in ("start.log", "sshd.log")]
+    said = "".join(log.read_text("utf-8") for log in logs if log.exists()).splitlines()
     raise DeviceUnfit(
-        f"The stand-in board's SSH server does not start: {log_text.strip().splitlines()[-1:] or 'it says nothing'}.",
+        f"The stand-in board's SSH server does not start: {said[-1] if said else 'it says nothing'}.",
         "As root it needs a mount namespace of its own, which some containers forbid.",
         "Run as an ordinary user, or install the package: apt install openssh-server",
     )

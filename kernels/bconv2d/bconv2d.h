@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "base/family.h"
+#include "base/patches.h"
 #include "bnn/format.h"
 
 enum bnn_bconv2d_output { BNN_BCONV2D_F32, BNN_BCONV2D_BITS };
@@ -41,10 +42,9 @@ struct bnn_bconv2d_plan {
   size_t packed_bytes;  /* 64-byte aligned */
   size_t scratch_bytes; /* one for each thread, 64-byte aligned; contents need not survive between runs */
   size_t units;         /* run splits into this many pieces */
-  uint32_t band_rows;   /* output rows of a unit */
-  /* How the scratch holds an input row: see bconv2d.c */
-  uint32_t run_words, pixel_words, row_words;
-  uint32_t classes_y, classes_x;
+  struct bnn_patches patches;
+  uint32_t block_tiles, blocks; /* channel tiles of a unit; units of a band and group */
+  uint32_t classes_y, classes_x; /* of the border: see pack.c */
   bool clamped;
 };
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* depthwise: a float conv2d whose every filter reads one channel: groups == channels, filters a multiple of channels.
+/* depthwise: a float conv2d with one filter a channel: groups == channels == filters.
  * Verbs and layouts are those of sgemm/conv2d.h; the filter is float [filters][kernel_h][kernel_w][1]. */
 #ifndef BNN_DEPTHWISE_DEPTHWISE_H
 #define BNN_DEPTHWISE_DEPTHWISE_H
@@ -11,7 +11,8 @@ struct bnn_depthwise_plan {
   const struct bnn_depthwise_kernel *kernel;
   size_t packed_bytes;  /* 64-byte aligned */
   size_t scratch_bytes; /* one for each thread, 64-byte aligned */
-  size_t units;         /* run splits into this many pieces */
+  size_t units;         /* run splits into this many pieces: bands of rows */
+  struct bnn_patches patches;
 };
 
 /* Whether this family computes the problem; otherwise conv2d does. */

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* conv2d in float: y = clamp(conv(pad(x, pad_value), filter) + bias, lo, hi). Dense layers and 1x1 convolutions too.
  *
- * Patches are gathered a few at a time into the scratch (implicit gemm) and multiplied by the family `sgemm`; where every
- * filter reads one channel, use the depthwise family instead. Plan once, pack the weights once, then run any range of
- * units from any number of threads; results do not depend on how the range is split. */
+ * An implicit gemm: the kernels of the family `sgemm` read patches where they lie. Where every filter reads one channel, the
+ * depthwise family is the right one. Plan once, pack the weights once, then run any range of units from any number of
+ * threads; results do not depend on how the range is split. */
 #ifndef BNN_SGEMM_CONV2D_H
 #define BNN_SGEMM_CONV2D_H
 
@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "base/family.h"
+#include "base/patches.h"
 #include "bnn/format.h"
 
 struct bnn_conv2d_problem {
@@ -28,15 +29,18 @@ struct bnn_conv2d_plan {
   struct bnn_conv2d_problem problem;
   const struct bnn_sgemm_kernel *kernel;
   size_t packed_bytes;  /* 64-byte aligned */
-  size_t scratch_bytes; /* one for each thread, 64-byte aligned */
+  size_t scratch_bytes; /* one for each thread, 64-byte aligned; contents need not survive between runs */
   size_t units;         /* run splits into this many pieces */
-  uint32_t unit_pixels, unit_filters; /* what a unit covers */
+  /* The driver's own. */
+  struct bnn_patches patches;
+  uint32_t block_tiles, blocks; /* channel tiles of a unit; units of a band and group */
 };
 
-/* A dense layer y[rows][O] = x[rows][I] W[O][I]^T as a problem: rows become the pixels of one image. */
+/* A dense layer y[rows][outputs] = x[rows][inputs] * weight[outputs][inputs]^T: rows become the pixels of one image. */
 struct bnn_conv2d_problem bnn_conv2d_of_dense(uint32_t rows, uint32_t inputs, uint32_t outputs, float lo, float hi);
 
-/* The window must have been validated. False: the kernel forced for this family does not exist here or does not fit. */
+/* The window must have been validated: strides, dilations and kernel at least 1, the output's size that of the window.
+ * False: the kernel forced for this family does not exist here. */
 bool bnn_conv2d_plan(struct bnn_conv2d_plan *plan, const struct bnn_conv2d_problem *problem,
                      const struct bnn_select *select);
 

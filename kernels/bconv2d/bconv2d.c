@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Running: lays a band of input rows out and calls the kernel for one tile of channels after the other. */
+#include "bconv2d/layout.h"
+
+#include <string.h>
+
+static uint32_t least(uint32_t a, uint32_t b) { return a < b ? a : b; }
+
+static uint32_t list_pixels(const struct bnn_bconv2d_plan *plan, const struct bnn_band *band, const uint32_t *class_y,
+                            const uint32_t *class_x, struct bnn_bconv2d_pixel *pixels) {
+  const struct bnn_patches *p = &plan->patches;
+  uint32_t count = 0;
+  for (uint32_t y = band->begin; y < band->end; y++) {
+    uint32_t patch = (y - band->begin) * p->window.stride_h * p->row_words;
+    for (uint32_t x = 0; x < p->out_w; x++, patch += p->patch_words)
+      pixels[count++] = (struct bnn_bconv2d_pixel){patch, class_y[y] + class_x[x]};
+  }
+  return count;
+}
+
+/* ORs `count` bits of each pixel into the output, from bit `first` on. */
+static void scatter(const struct bnn_bconv2d_tile *tile, unsigned char *y, size_t y_step, uint32_t first) {
+  for (uint32_t p = 0; p < tile->pixel_count; p++, y += y_step)
+    for (uint32_t i = 0; i < tile->channels; i++) {
+      const unsigned bit = tile->y[p * tile->y_step + i / 8] >> i % 8 & 1u;
+      y[(first + i) / 8] |= (unsigned char)(bit << (first + i) % 8);
+    }
+}
+
+/* Everything that the tiles of a run have in common. */
+struct run {
+  const struct bnn_bconv2d_plan *plan;
+  struct bnn_bconv2d_layout layout;
+  struct bnn_bconv2d_scratch offsets;
+  const char *packed;
+  const uint32_t *x;
+  unsigned char *y;
+  char *scratch;
+  size_t y_step;
+};
+
+static size_t first_pixel(const struct bnn_bconv2d_plan *plan, const struct bnn_band *band) {
+  return ((size_t)band->image * plan->patches.out_h + band->begin) * plan->patches.out_w;
+}
+
+static const void *table(const struct run *run, size_t offset, size_t channel) {
+  return run->packed + offset + channel * sizeof(float);
+}
+
+static void run_tile(const struct run *run, struct bnn_bconv2d_tile *tile, const struct bnn_band *band, uint32_t index) {
+  const struct bnn_bconv2d_plan *plan = run->plan;
+  const struct bnn_bconv2d_layout *l = &run->layout;
+  const uint32_t mr = plan->kernel->mr, packed_index = band->group * l->group_tiles + index;
+  const size_t channel = (size_t)packed_index * mr;
+  const uint32_t left = l->group_filters - index * mr, first = band->group * l->group_filters + index * mr;
+  tile->weights = (const uint32_t *)(const void *)run->packed + packed_index * l->tile_words;
+  tile->base = table(run, l->base, channel);
+  tile->multiplier = table(run, l->multiplier, channel);
+  tile->bias = table(run, l->bias, channel);
+  tile->clamp_lo = plan->clamped ? table(run, l->clamp_lo, channel) : NULL;
+  tile->clamp_hi = plan->clamped ? table(run, l->clamp_hi, channel) : NULL;
+  tile->channels = left < mr ? left : mr;
+
+  const struct bnn_bconv2d_problem *p = &plan->problem;
+  unsigned char *y = run->y + first_pixel(plan, band) * run->y_step;
+  if (bnn_bconv2d_scatters(p)) {
+    tile->y = (unsigned char *)run->scratch + run->offsets.scatter;
+    tile->y_step = mr / 8;
+    plan->kernel->run(tile);
+    scatter(tile, y, run->y_step, first);
+    return;
+  }
+  tile->y = y + (p->output == BNN_BCONV2D_F32 ? first * sizeof(float) : first / 8);
+  tile->y_step = run->y_step;
+  plan->kernel->run(tile);
+}
+
+static void run_band(const struct run *run, const struct bnn_band *band, uint32_t tile_begin, uint32_t tile_end) {
+  const struct bnn_bconv2d_plan *plan = run->plan;
+  const struct bnn_bconv2d_problem *p = &plan->problem;
+  struct bnn_bconv2d_pixel *pixels = (struct bnn_bconv2d_pixel *)(void *)(run->scratch + run->offsets.pixels);
+  struct bnn_bconv2d_tile tile = {
+      .x = bnn_patches_lay_out(&plan->patches, band, run->x, (uint32_t *)(void *)(run->scratch + run->offsets.rows)),
+      .pixels = pixels,
+      .pixel_count = list_pixels(plan, band, table(run, run->layout.class_y, 0), table(run, run->layout.class_x, 0), pixels),
+      .rows = p->window.kernel_h,
+      .row_words = plan->patches.row_words * p->window.dilation_h,
+      .run_words = plan->patches.run_words,
+      .lo = p->lo,
+      .hi = p->hi,
+      .output = p->output,
+  };
+  for (uint32_t index = tile_begin; index < tile_end; index++) run_tile(run, &tile, band, index);
+}
+
+/* Bytes of an output pixel that no tile writes: those after the last channel's, up to the end of its word. */
+static void clear_tail(const struct run *run, const struct bnn_band *band, size_t written) {
+  const size_t count = (size_t)(band->end - band->begin) * run->plan->patches.out_w;
+  unsigned char *y = run->y + first_pixel(run->plan, band) * run->y_step;
+  for (size_t i = 0; written < run->y_step && i < count; i++, y += run->y_step)
+    memset(y + written, 0, run->y_step - written);
+}
+
+/* Units [begin, end) of one band and group: blocks of channel tiles, which share its laid out rows. */
+static void run_blocks(const struct run *run, size_t begin, size_t end) {
+  const struct bnn_bconv2d_plan *plan = run->plan;
+  const struct bnn_bconv2d_problem *p = &plan->problem;
+  const bool scatters = bnn_bconv2d_scatters(p);
+  const size_t piece = begin / plan->blocks, groups = scatters ? 1 : p->groups;
+  struct bnn_band band = bnn_patches_band(&plan->patches, piece / groups, (uint32_t)(piece % groups));
+  if (p->output == BNN_BCONV2D_BITS && end % (plan->blocks * groups) == 0)
+    clear_tail(run, &band, scatters ? 0 : (p->filters + 7) / 8);
+  const uint32_t tile_begin = (uint32_t)(begin % plan->blocks) * plan->block_tiles;
+  const uint32_t tile_end = least(tile_begin + (uint32_t)(end - begin) * plan->block_tiles, run->layout.group_tiles);
+  const uint32_t group_end = scatters ? p->groups : band.group + 1;
+  for (; band.group < group_end; band.group++) run_band(run, &band, tile_begin, tile_end);
+}
+
+void bnn_bconv2d_run(const struct bnn_bconv2d_plan *plan, const void *packed, const uint32_t *x, void *y, void *scratch,
+                     size_t begin, size_t end) {
+  const uint32_t filters = plan->problem.filters;
+  const struct run run = {
+      .plan = plan,
+      .layout = bnn_bconv2d_layout_of(plan),
+      .offsets = bnn_bconv2d_scratch_of(plan),
+      .packed = packed,
+      .x = x,
+      .y = y,
+      .scratch = scratch,
+      .y_step = plan->problem.output == BNN_BCONV2D_F32 ? filters * sizeof(float) : (filters + 31) / 32 * sizeof(uint32_t),
+  };
+  while (begin < end) {
+    const size_t stop = (begin / plan->blocks + 1) * plan->blocks;
+    run_blocks(&run, begin, stop < end ? stop : end);
+    begin = stop;
+  }
+}

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Sizes and border classes that planning, packing and running share. Private to the driver. */
+#ifndef BNN_BCONV2D_LAYOUT_H
+#define BNN_BCONV2D_LAYOUT_H
+
+#include "bconv2d/kernel.h"
+
+/* Sizes that follow from the problem and the kernel. */
+struct bnn_bconv2d_layout {
+  uint32_t group_channels, group_words; /* of the input */
+  uint32_t group_filters, group_tiles;
+  uint32_t filters_padded; /* groups * group_tiles * mr */
+  size_t tile_words;       /* of packed weights */
+  size_t base, class_y, class_x, multiplier, bias, clamp_lo, clamp_hi, end; /* byte offsets in the packed weights */
+};
+
+struct bnn_bconv2d_layout bnn_bconv2d_layout_of(const struct bnn_bconv2d_plan *plan);
+
+/* Byte offsets in a thread's scratch. */
+struct bnn_bconv2d_scratch {
+  size_t rows;    /* the laid out input rows of a band */
+  size_t pixels;  /* struct bnn_bconv2d_pixel of a band */
+  size_t scatter; /* a tile's bits, where they do not start at a byte of the output */
+  size_t end;
+};
+
+struct bnn_bconv2d_scratch bnn_bconv2d_scratch_of(const struct bnn_bconv2d_plan *plan);
+
+/* A group's bits start in the middle of a byte: tiles are written aside and shifted into place. */
+static inline bool bnn_bconv2d_scatters(const struct bnn_bconv2d_problem *p) {
+  return p->output == BNN_BCONV2D_BITS && p->groups > 1 && p->filters / p->groups % 8;
+}
+
+/* Positions whose taps inside the image are the same form a class. Writes the class of every position, times `scale`, to
+ * classes (which may be NULL) and returns how many there are. With BNN_BORDER_ONE there is one. */
+uint32_t bnn_axis_classify(const struct bnn_axis *axis, enum bnn_border border, uint32_t scale, uint32_t *classes);
+
+bool bnn_axis_inside(const struct bnn_axis *axis, uint32_t position, uint32_t tap);
+
+#endif

@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Planning: which kernel, how input rows are laid out, how the work is cut into units. */
+#include "bconv2d/layout.h"
+
+static const struct bnn_bconv2d_kernel rows[] = {
+#define BNN_BCONV2D(mr, nr, kr, run_limit, isa, ISA, TUNING)                                                   \
+  {{"bconv2d", "bconv2d_" #mr "x" #nr "_" #isa, BNN_ISA_##ISA, BNN_TUNING_##TUNING}, mr, nr, kr, run_limit, \
+   bnn_bconv2d_##mr##x##nr##_##isa},
+#include "bconv2d/kernels.inc"
+#undef BNN_BCONV2D
+};
+
+extern const struct bnn_family bnn_bconv2d_family;
+const struct bnn_family bnn_bconv2d_family = {"bconv2d", rows, sizeof rows / sizeof *rows, sizeof *rows};
+
+enum {
+  BAND_PIXELS = 48, /* enough to use a tile's weights well, few enough that the band's output stays in the first cache */
+  MIN_UNITS = 16,   /* so that a handful of threads share even a small image evenly */
+};
+
+static size_t align64(size_t bytes) { return (bytes + 63) & ~(size_t)63; }
+static uint32_t ceil_div(uint32_t a, uint32_t b) { return (a + b - 1) / b; }
+static uint32_t round_up(uint32_t a, uint32_t b) { return ceil_div(a, b) * b; }
+
+struct bnn_bconv2d_layout bnn_bconv2d_layout_of(const struct bnn_bconv2d_plan *plan) {
+  const struct bnn_bconv2d_problem *p = &plan->problem;
+  struct bnn_bconv2d_layout l;
+  l.group_channels = p->channels / p->groups;
+  l.group_words = ceil_div(l.group_channels, 32);
+  l.group_filters = p->filters / p->groups;
+  l.group_tiles = ceil_div(l.group_filters, plan->kernel->mr);
+  l.filters_padded = p->groups * l.group_tiles * plan->kernel->mr;
+  l.tile_words = (size_t)plan->kernel->mr * p->window.kernel_h * plan->patches.run_words;
+  const size_t table = align64(l.filters_padded * sizeof(float));
+  const bool f32 = p->output == BNN_BCONV2D_F32;
+  l.base = align64(l.tile_words * 4 * p->groups * l.group_tiles);
+  l.class_y = l.base + align64((size_t)plan->classes_y * plan->classes_x * l.filters_padded * sizeof(int32_t));
+  l.class_x = l.class_y + align64(plan->patches.out_h * sizeof(uint32_t));
+  l.multiplier = l.class_x + align64(plan->patches.out_w * sizeof(uint32_t));
+  l.bias = l.multiplier + (f32 ? table : 0);
+  l.clamp_lo = l.bias + (f32 ? table : 0);
+  l.clamp_hi = l.clamp_lo + (plan->clamped ? table : 0);
+  l.end = l.clamp_hi + (plan->clamped ? table : 0);
+  return l;
+}
+
+struct bnn_bconv2d_scratch bnn_bconv2d_scratch_of(const struct bnn_bconv2d_plan *plan) {
+  const size_t pixels = (size_t)plan->patches.band_rows * plan->patches.out_w;
+  struct bnn_bconv2d_scratch s;
+  s.rows = 0;
+  s.pixels = s.rows + align64(bnn_patches_bytes(&plan->patches));
+  s.scatter = s.pixels + align64(pixels * sizeof(struct bnn_bconv2d_pixel));
+  s.end = s.scatter + (bnn_bconv2d_scatters(&plan->problem) ? align64(pixels * plan->kernel->mr / 8) : 0);
+  return s;
+}
+
+bool bnn_axis_inside(const struct bnn_axis *a, uint32_t position, uint32_t tap) {
+  const int64_t at = bnn_axis_origin(a, position) + (int64_t)tap * a->dilation;
+  return at >= 0 && at < a->in;
+}
+
+/* Taps inside the image are a range; positions with the same range are one class. */
+static bool same_class(const struct bnn_axis *a, uint32_t left, uint32_t right) {
+  for (uint32_t tap = 0; tap < a->kernel; tap++)
+    if (bnn_axis_inside(a, left, tap) != bnn_axis_inside(a, right, tap)) return false;
+  return true;
+}
+
+/* Both ends of the range only move one way as the position grows, so a class is a run of neighbours. */
+uint32_t bnn_axis_classify(const struct bnn_axis *a, enum bnn_border border, uint32_t scale, uint32_t *classes) {
+  uint32_t last = 0;
+  for (uint32_t i = 0; i < a->out; i++) {
+    if (border == BNN_BORDER_ZERO && i && !same_class(a, i - 1, i)) last++;
+    if (classes) classes[i] = last * scale;
+  }
+  return last + 1;
+}
+
+static uint32_t run_of(const struct bnn_bconv2d_problem *p, const struct bnn_bconv2d_kernel *kernel) {
+  return round_up(p->window.kernel_w * ceil_div(p->channels / p->groups, 32), bnn_bconv2d_granule(kernel));
+}
+
+static bool fits(const void *row, const void *problem) {
+  const struct bnn_bconv2d_kernel *kernel = row;
+  return !kernel->run_limit || run_of(problem, kernel) <= kernel->run_limit;
+}
+
+bool bnn_bconv2d_plan(struct bnn_bconv2d_plan *plan, const struct bnn_bconv2d_problem *problem, bool clamped,
+                      const struct bnn_select *select) {
+  const struct bnn_bconv2d_problem *p = problem;
+  *plan = (struct bnn_bconv2d_plan){.problem = *p, .clamped = clamped && p->output == BNN_BCONV2D_F32};
+  plan->kernel = bnn_family_choose(&bnn_bconv2d_family, select, fits, p);
+  if (!plan->kernel) return false;
+
+  plan->patches = (struct bnn_patches){p->window, p->batch, p->in_h, p->in_w, p->out_h, p->out_w, p->groups,
+                                       .pixel_words = ceil_div(p->channels, 32),
+                                       .group_words = ceil_div(p->channels / p->groups, 32)};
+  bnn_patches_plan(&plan->patches, bnn_bconv2d_granule(plan->kernel), BAND_PIXELS);
+  const struct bnn_axis y = bnn_axis_y(&plan->patches), x = bnn_axis_x(&plan->patches);
+  plan->classes_y = bnn_axis_classify(&y, p->border, 0, NULL);
+  plan->classes_x = bnn_axis_classify(&x, p->border, 0, NULL);
+
+  const struct bnn_bconv2d_layout layout = bnn_bconv2d_layout_of(plan);
+  const size_t bands = (size_t)plan->patches.batch * plan->patches.bands;
+  const bool scatters = bnn_bconv2d_scatters(p); /* tiles share bytes: one unit has them all */
+  const size_t pieces = scatters ? bands : bands * p->groups, wanted = scatters ? 1 : (MIN_UNITS + pieces - 1) / pieces;
+  plan->block_tiles = ceil_div(layout.group_tiles, wanted < layout.group_tiles ? (uint32_t)wanted : layout.group_tiles);
+  plan->blocks = ceil_div(layout.group_tiles, plan->block_tiles);
+  plan->units = pieces * plan->blocks;
+  plan->packed_bytes = layout.end;
+  plan->scratch_bytes = bnn_bconv2d_scratch_of(plan).end;
+  return true;
+}
+
+const char *bnn_bconv2d_kernel_name(const struct bnn_bconv2d_plan *plan) { return plan->kernel->kernel.name; }

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "depthwise/kernel.h"
+
+#include <string.h>
+
+static const struct bnn_depthwise_kernel rows[] = {
+#define BNN_DEPTHWISE(mr, nr, isa, ISA, TUNING)                                                 \
+  {{"depthwise", "depthwise_" #mr "x" #nr "_" #isa, BNN_ISA_##ISA, BNN_TUNING_##TUNING}, mr, \
+   bnn_depthwise_##mr##x##nr##_##isa},
+#include "depthwise/kernels.inc"
+#undef BNN_DEPTHWISE
+};
+
+extern const struct bnn_family bnn_depthwise_family;
+const struct bnn_family bnn_depthwise_family = {"depthwise", rows, sizeof rows / sizeof *rows, sizeof *rows};
+
+enum { BAND_PIXELS = 48 };
+
+static size_t align64(size_t bytes) { return (bytes + 63) & ~(size_t)63; }
+
+static uint32_t padded_channels(const struct bnn_depthwise_plan *plan) {
+  const uint32_t mr = plan->kernel->mr;
+  return (plan->problem.channels + mr - 1) / mr * mr;
+}
+
+static uint32_t tap_count(const struct bnn_depthwise_plan *plan) {
+  return plan->problem.window.kernel_h * plan->problem.window.kernel_w;
+}
+
+bool bnn_depthwise_fits(const struct bnn_conv2d_problem *p) {
+  return p->groups == p->channels && p->filters == p->channels && p->groups > 1;
+}
+
+bool bnn_depthwise_plan(struct bnn_depthwise_plan *plan, const struct bnn_conv2d_problem *problem,
+                        const struct bnn_select *select) {
+  const struct bnn_conv2d_problem *p = problem;
+  *plan = (struct bnn_depthwise_plan){.problem = *p};
+  plan->kernel = bnn_family_choose(&bnn_depthwise_family, select, NULL, NULL);
+  if (!plan->kernel) return false;
+
+  /* One group: all channels of a pixel go the same way. */
+  plan->patches = (struct bnn_patches){p->window, p->batch, p->in_h, p->in_w, p->out_h, p->out_w, .groups = 1,
+                                       .pixel_words = p->channels, .group_words = p->channels};
+  memcpy(&plan->patches.fill, &p->pad_value, sizeof p->pad_value);
+  bnn_patches_plan(&plan->patches, 1, BAND_PIXELS);
+  plan->units = (size_t)plan->patches.batch * plan->patches.bands;
+  plan->packed_bytes = align64((size_t)(tap_count(plan) + 1) * padded_channels(plan) * sizeof(float));
+  plan->scratch_bytes = align64(bnn_patches_bytes(&plan->patches)) +
+                        align64((size_t)plan->patches.band_rows * plan->patches.out_w * sizeof(uint32_t));
+  return true;
+}
+
+void bnn_depthwise_pack(const struct bnn_depthwise_plan *plan, const float *filter, const float *bias, void *packed) {
+  const uint32_t channels = plan->problem.channels, padded = padded_channels(plan), taps = tap_count(plan);
+  float *weights = packed, *biases = weights + (size_t)taps * padded;
+  for (uint32_t c = 0; c < padded; c++) {
+    for (uint32_t tap = 0; tap < taps; tap++)
+      weights[(size_t)tap * padded + c] = c < channels ? filter[(size_t)c * taps + tap] : 0.0f;
+    biases[c] = c < channels && bias ? bias[c] : 0.0f;
+  }
+}
+
+void bnn_depthwise_run(const struct bnn_depthwise_plan *plan, const void *packed, const float *x, float *y, void *scratch,
+                       size_t begin, size_t end) {
+  const struct bnn_patches *p = &plan->patches;
+  uint32_t *patches = (uint32_t *)(void *)((char *)scratch + align64(bnn_patches_bytes(p)));
+  struct bnn_depthwise_band work = {
+      .patches = patches,
+      .rows = p->window.kernel_h,
+      .taps = p->window.kernel_w,
+      .row_words = p->row_words * p->window.dilation_h,
+      .channels = plan->problem.channels,
+      .padded = padded_channels(plan),
+      .weights = packed,
+      .bias = (const float *)packed + (size_t)tap_count(plan) * padded_channels(plan),
+      .lo = plan->problem.lo,
+      .hi = plan->problem.hi,
+  };
+  for (size_t unit = begin; unit < end; unit++) {
+    const struct bnn_band band = bnn_patches_band(p, unit, 0);
+    work.x = (const float *)bnn_patches_lay_out(p, &band, (const uint32_t *)x, scratch);
+    work.pixel_count = bnn_patches_list(p, &band, patches);
+    work.y = y + ((size_t)band.image * p->out_h + band.begin) * p->out_w * plan->problem.channels;
+    plan->kernel->run(&work);
+  }
+}
+
+const char *bnn_depthwise_kernel_name(const struct bnn_depthwise_plan *plan) { return plan->kernel->kernel.name; }

@@ -13,7 +13,8 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.model.importers.keras.config import Fields
+from harness.model.importers.keras.config import Fields, Named
+from harness.model.importers.keras.objects import Objects
 from harness.model.importers.keras.site import Site
 
 Floats = NDArray[np.float32]
@@ -165,3 +166,14 @@ KNOWN: dict[str, Callable[[Fields], Quantizer]] = {
     name: make for cls, (alias, make) in _CLASSES.items() for name in (cls, alias)
 }
 """By class and by the name that larq registers for it."""
+
+
+def find(named: Named, objects: Objects) -> Quantizer | None:
+    """The quantiser that a class or function of the file is, by the user's mapping or by Larq's names; None if it is none."""
+    entry = objects.find(named)
+    if entry is None:
+        return KNOWN[named.key](named.fields) if named.key in KNOWN else None
+    if entry.values is not None:
+        return Step(entry.threshold, *entry.values)
+    assert entry.quantizer is not None
+    return KNOWN[entry.quantizer](Fields(named.fields.where, {**named.fields.values, **entry.parameters}))

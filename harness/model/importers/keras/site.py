@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from harness import abi
 from harness.errors import ModelError, UnsupportedModel
 from harness.model.graph import Builder
 from harness.model.importers.keras.config import Fields
@@ -99,10 +100,10 @@ class Site:
         return self.build.node(op, name, inputs, shape, layer=self.layer.kind.key, **params)
 
     def arith(self, kind: str, a: str, b: str, part: str = "") -> str:
-        return self.node("arith", (a, b), part, kind=kind, **UNBOUNDED)
+        return self.node("arith", (a, b), part, kind=abi.constant(f"BNN_{kind}"), **UNBOUNDED)
 
     def unary(self, kind: str, x: str, part: str = "") -> str:
-        return self.node("unary", (x,), part, kind=kind)
+        return self.node("unary", (x,), part, kind=abi.constant(f"BNN_{kind}"))
 
     def clamp(self, x: str, lo: float, hi: float, part: str = "") -> str:
         return self.node("clamp", (x,), part, lo=lo, hi=hi)

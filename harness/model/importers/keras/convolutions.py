@@ -1,0 +1,245 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Layers with a kernel: convolutions, dense layers, and batch normalisation, which is one multiplication and one addition.
+
+Keras keeps kernels as [kh, kw, in, out]; the graph wants OHWI. One-dimensional layers run as images of height 1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.errors import ModelError
+from harness.model import shapes
+from harness.model.importers.keras import quantizers
+from harness.model.importers.keras.activations import activate, quantized
+from harness.model.importers.keras.config import named
+from harness.model.importers.keras.site import UNBOUNDED, Site
+
+Floats = NDArray[np.float32]
+
+
+def kernel(site: Site, field: str, latent: Floats) -> Floats:
+    """A stored kernel through the quantiser in `field`, as the layer uses it."""
+    function = named(site.fields.raw(field), site.fields.where)
+    quantizer = None if function is None else quantizers.find(function, site.imported.objects)
+    return latent if quantizer is None else quantizer.weights(latent)
+
+
+def _bias(site: Site, count: int) -> dict[str, tuple[int, ...]]:
+    return {"bias": (count,)} if site.fields.flag("use_bias", True) else {}
+
+
+def _lifted(site: Site, rank: int) -> Site:
+    """The quantised input as an image; `rank` is that of the layer's images without batch and channels."""
+    shape = site.image(rank + 2)
+    x = quantized(site)
+    return site.feed(site.reshape(x, (shape[0], 1, *shape[1:]), "as_image") if rank == 1 else x)
+
+
+def _lowered(site: Site, x: str, rank: int) -> str:
+    if rank == 2:
+        return x
+    n, _, length, channels = site.build.shape(x)
+    return site.reshape(x, (n, length, channels), "as_sequence")
+
+
+def window(site: Site, rank: int, kernel_key: str = "kernel_size", padding: str | None = None) -> dict[str, int]:
+    """The window of a convolution or pool over an image of `rank` dimensions, its padding resolved to numbers.
+
+    Raises:
+        ModelError: sizes that are no sizes.
+    """
+    fields = site.fields
+    size = fields.sizes(kernel_key, rank, 2 if kernel_key == "pool_size" else None)
+    strides = fields.raw("strides")
+    stride = fields.sizes("strides", rank) if strides is not None else size if kernel_key == "pool_size" else (1,) * rank
+    dilation = fields.sizes("dilation_rate", rank, 1) if kernel_key == "kernel_size" else (1,) * rank
+    if rank == 1:
+        size, stride, dilation = (1, *size), (1, *stride), (1, *dilation)
+    padding = padding or fields.choice("padding", ("valid", "same", "causal") if rank == 1 else ("valid", "same"), "valid")
+    image = site.shape[1:3]
+    pads = [(0, 0), (0, 0)]
+    if padding == "same":
+        pads = [shapes.same_padding(*axis) for axis in zip(image, size, stride, dilation, strict=True)]
+    elif padding == "causal":
+        pads[1] = ((size[1] - 1) * dilation[1], 0)
+    return {
+        "kernel_h": size[0],
+        "kernel_w": size[1],
+        "stride_h": stride[0],
+        "stride_w": stride[1],
+        "dilation_h": dilation[0],
+        "dilation_w": dilation[1],
+        "pad_top": pads[0][0],
+        "pad_left": pads[1][0],
+        "pad_bottom": pads[0][1],
+        "pad_right": pads[1][1],
+    }
+
+
+def _kernel_shape(site: Site, rank: int) -> tuple[int, ...]:
+    return site.fields.sizes("kernel_size", rank)
+
+
+def _pad_value(site: Site) -> float:
+    value = site.fields.number("pad_values", 0.0)
+    if value and site.fields.raw("padding") == "causal":
+        raise site.fields.fail("pad_values", "0, as causal padding wants it")
+    return value
+
+
+def convolution(rank: int, site: Site) -> str:
+    image = _lifted(site, rank)
+    channels, filters = image.shape[3], site.fields.integer("filters")
+    groups = site.fields.integer("groups", 1)
+    if channels % groups:
+        raise site.fields.fail("groups", f"a divisor of its {channels} input channels")
+    size = _kernel_shape(site, rank)
+
+    def make() -> Mapping[str, Floats | None]:
+        stored = site.variables({"kernel": (*size, channels // groups, filters), **_bias(site, filters)})
+        values = kernel(site, "kernel_quantizer", stored["kernel"]).reshape(-1, *size[-1:], channels // groups, filters)
+        return {"kernel": values.transpose(3, 0, 1, 2), "bias": stored.get("bias")}
+
+    constants = site.constants(make)
+    operands = (image.x, constants["kernel"], constants.get("bias"))
+    params = {"window": window(image, rank), "groups": groups, "pad_value": _pad_value(site), **UNBOUNDED}
+    return activate(site, _lowered(site, site.node("conv2d", operands, **params), rank))
+
+
+def depthwise(rank: int, site: Site) -> str:
+    image = _lifted(site, rank)
+    channels, multiplier = image.shape[3], site.fields.integer("depth_multiplier", 1)
+    size = _kernel_shape(site, rank)
+
+    def make() -> Mapping[str, Floats | None]:
+        wanted = {"depthwise_kernel": (*size, channels, multiplier), **_bias(site, channels * multiplier)}
+        stored = site.variables(wanted)
+        values = kernel(site, "depthwise_quantizer", stored["depthwise_kernel"])
+        return {"kernel": _per_channel(values), "bias": stored.get("bias")}
+
+    constants = site.constants(make)
+    operands = (image.x, constants["kernel"], constants.get("bias"))
+    params = {"window": window(image, rank), "groups": channels, "pad_value": _pad_value(site), **UNBOUNDED}
+    return activate(site, _lowered(site, site.node("conv2d", operands, **params), rank))
+
+
+def _per_channel(values: Floats) -> Floats:
+    """[kh, kw, in, multiplier] (or [k, in, multiplier]) to a filter of one channel for each output channel."""
+    channels, multiplier = values.shape[-2:]
+    flat = values.reshape(-1, values.shape[-3], channels * multiplier)
+    return flat.transpose(2, 0, 1)[..., np.newaxis]
+
+
+def separable(rank: int, site: Site) -> str:
+    """A depthwise convolution, then one of 1x1 over its channels; the bias comes last."""
+    image = _lifted(site, rank)
+    channels, multiplier = image.shape[3], site.fields.integer("depth_multiplier", 1)
+    filters, size, between = site.fields.integer("filters"), _kernel_shape(site, rank), channels * multiplier
+
+    def make() -> Mapping[str, Floats | None]:
+        wanted = {
+            "depthwise_kernel": (*size, channels, multiplier),
+            "pointwise_kernel": (*(1 for _ in size), between, filters),
+            **_bias(site, filters),
+        }
+        stored = site.variables(wanted)
+        pointwise = kernel(site, "pointwise_quantizer", stored["pointwise_kernel"])
+        return {
+            "depthwise_kernel": _per_channel(kernel(site, "depthwise_quantizer", stored["depthwise_kernel"])),
+            "pointwise_kernel": pointwise.reshape(1, 1, between, filters).transpose(3, 0, 1, 2),
+            "bias": stored.get("bias"),
+        }
+
+    constants = site.constants(make)
+    params = {"window": window(image, rank), "groups": channels, "pad_value": _pad_value(site), **UNBOUNDED}
+    y = site.node("conv2d", (image.x, constants["depthwise_kernel"]), "depthwise", **params)
+    whole = {**dict.fromkeys(params["window"], 1), **{f"pad_{side}": 0 for side in ("top", "left", "bottom", "right")}}
+    operands = (y, constants["pointwise_kernel"], constants.get("bias"))
+    y = site.node("conv2d", operands, "pointwise", window=whole, groups=1, pad_value=0.0, **UNBOUNDED)
+    return activate(site, _lowered(site, y, rank))
+
+
+def transposed(rank: int, site: Site) -> str:
+    """Keras keeps the kernel as [kh, kw, out, in]. The size of the output is Keras' choice, not the window's."""
+    image = _lifted(site, rank)
+    if site.fields.raw("groups", 1) not in (1, None):
+        raise site.unsupported("a transposed convolution in groups")
+    n, height, width, channels = image.shape
+    filters, size = site.fields.integer("filters"), _kernel_shape(site, rank)
+    frame = window(image, rank, padding="valid")
+    padding = site.fields.choice("padding", ("valid", "same"), "valid")
+    extra: tuple[int, ...] | None = None
+    if site.fields.raw("output_padding") is not None:
+        extra = site.fields.sizes("output_padding", rank, low=0)
+        extra = (0, *extra) if rank == 1 else extra
+    out = []
+    for index, (axis, length) in enumerate((("h", height), ("w", width))):
+        stride = frame[f"stride_{axis}"]
+        extent = (frame[f"kernel_{axis}"] - 1) * frame[f"dilation_{axis}"] + 1
+        if extra is not None:
+            inset = extent // 2 if padding == "same" else 0
+            out.append((length - 1) * stride + extent - 2 * inset + extra[index])
+        else:
+            out.append(length * stride if padding == "same" else length * stride + max(extent - stride, 0))
+        if padding == "same":
+            sides = ("pad_top", "pad_bottom") if axis == "h" else ("pad_left", "pad_right")
+            dilation = frame[f"dilation_{axis}"]
+            pads = shapes.same_padding(max(out[-1], 1), frame[f"kernel_{axis}"], stride, dilation)
+            frame |= dict(zip(sides, pads, strict=True))
+
+    def make() -> Mapping[str, Floats | None]:
+        stored = site.variables({"kernel": (*size, filters, channels), **_bias(site, filters)})
+        values = kernel(site, "kernel_quantizer", stored["kernel"]).reshape(-1, *size[-1:], filters, channels)
+        return {"kernel": values.transpose(2, 0, 1, 3), "bias": stored.get("bias")}
+
+    constants = site.constants(make)
+    operands = (image.x, constants["kernel"], constants.get("bias"))
+    shape = (n, *out, filters)
+    y = site.node("conv2d_transpose", operands, shape=shape, window=frame, groups=1, **UNBOUNDED)
+    return activate(site, _lowered(site, y, rank))
+
+
+def dense(site: Site) -> str:
+    x = quantized(site)
+    inputs, units = site.shape[-1], site.fields.integer("units")
+
+    def make() -> Mapping[str, Floats | None]:
+        stored = site.variables({"kernel": (inputs, units), **_bias(site, units)})
+        return {"kernel": kernel(site, "kernel_quantizer", stored["kernel"]).T, "bias": stored.get("bias")}
+
+    constants = site.constants(make)
+    return activate(site, site.node("dense", (x, constants["kernel"], constants.get("bias")), **UNBOUNDED))
+
+
+def batch_normalization(site: Site) -> str:
+    """y = gamma * (x - mean) / sqrt(variance + epsilon) + beta, folded into x * scale + offset in float64."""
+    fields, shape = site.fields, site.shape
+    axis = fields.raw("axis", -1)
+    if axis not in (-1, len(shape) - 1, [-1], [len(shape) - 1]):
+        raise site.unsupported("batch normalisation along another axis than the last", "Keep the channels last.")
+    if fields.raw("renorm") or fields.raw("virtual_batch_size"):
+        raise site.unsupported("batch renormalisation or a virtual batch")
+    epsilon = fields.number("epsilon", 1e-3)
+    names = [("gamma", fields.flag("scale", True)), ("beta", fields.flag("center", True))]
+    wanted = {name: (shape[-1],) for name, present in names if present}
+    wanted |= {"moving_mean": (shape[-1],), "moving_variance": (shape[-1],)}
+
+    def make() -> Mapping[str, Floats | None]:
+        stored = {name: values.astype(np.float64) for name, values in site.variables(wanted).items()}
+        spread = stored["moving_variance"] + epsilon
+        if (stored["moving_variance"] < 0).any() or (spread <= 0).any():
+            raise ModelError(
+                f"{site.fields.where}: its moving variance is not positive.",
+                "No data has such a variance; the file is damaged or was edited.",
+                "Load the model in the framework that wrote it and look at that layer.",
+            )
+        scale = stored.get("gamma", 1.0) / np.sqrt(spread)
+        offset = stored.get("beta", 0.0) - stored["moving_mean"] * scale
+        return {"scale": scale.astype(np.float32), "offset": offset.astype(np.float32)}
+
+    constants = site.constants(make)
+    return site.node("affine", (site.x, constants["scale"], constants["offset"]), **UNBOUNDED)

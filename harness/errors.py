@@ -14,7 +14,8 @@
         ├── Unreachable                 no connection, or the login was refused
         ├── HostKeyRefused              the board is not known, or is not the one it was
         ├── DeviceUnfit                 connected, but the board cannot run the job
-        └── DeviceLost                  the connection broke while something ran
+        ├── DeviceLost                  the connection broke while something ran
+        └── JobFailed                   the runtime on the board refused, crashed or hung; the board itself is well
 
 Each error says what happened, why that usually happens, and what to do about it.
 """
@@ -102,4 +103,8 @@ class DeviceUnfit(DeviceError):
 
 
 class DeviceLost(DeviceError):
+    pass
+
+
+class JobFailed(DeviceError):
     pass

@@ -271,8 +271,6 @@ class Run(Value):
     created: str
     finished: str | None = None
     version: str
-    revision: str = ""
-    dirty: bool = False
     command: tuple[str, ...] = ()
     seed: int = 0
     settings: Settings = Settings()
@@ -280,6 +278,15 @@ class Run(Value):
     builds: tuple[Build, ...] = ()
     devices: tuple[Device, ...] = ()
     caveats: tuple[Caveat, ...] = ()
+
+    @property
+    def revision(self) -> str:
+        """The commit that the runtime was built from; "" outside of git."""
+        return next((build.revision for build in self.builds), "")
+
+    @property
+    def dirty(self) -> bool:
+        return any(build.dirty for build in self.builds)
 
     def model(self, name: str) -> Model:
         return next(model for model in self.models if model.name == name)

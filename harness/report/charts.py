@@ -76,10 +76,12 @@ def scatter(run: Run, device: Device) -> Chart | None:
     )
     y = alt.Y("model:N", title=None, sort=[row[0] for row in rows])
     cloud = (
-        alt.Chart(alt.Data(values=points)).mark_tick(color=_MUTED, opacity=0.35, thickness=1, size=22).encode(x=x, y=y)
+        alt.Chart(alt.InlineData(values=points))
+        .mark_tick(color=_MUTED, opacity=0.35, thickness=1, size=22)
+        .encode(x=x, y=y)
     )
     heads = (
-        alt.Chart(alt.Data(values=medians))
+        alt.Chart(alt.InlineData(values=medians))
         .mark_point(filled=True, color=_SERIES[0], size=55, opacity=0.9)
         .encode(x=x, y=y)
     )
@@ -125,14 +127,14 @@ def ratios(run: Run, device: Device) -> Chart | None:
     )
     scale = alt.Scale(zero=False, nice=True)
     band = (
-        alt.Chart(alt.Data(values=bands))
+        alt.Chart(alt.InlineData(values=bands))
         .mark_rect(opacity=0.16)
         .encode(
             y=alt.Y("low:Q", scale=scale, title=f"times as fast as {run.models[0].name}"), y2="high:Q", color=colour
         )
     )
     dots = (
-        alt.Chart(alt.Data(values=points))
+        alt.Chart(alt.InlineData(values=points))
         .mark_point(filled=True, size=60, opacity=1)
         .encode(
             x=alt.X(
@@ -145,7 +147,7 @@ def ratios(run: Run, device: Device) -> Chart | None:
     )
     return Chart(
         title="Round by round",
-        description="A dot is one round: both models back to back. The band is the 95 % interval. A slope would be drift.",
+        description="A dot is one round, both models back to back; the band is the 95 % interval. A slope is drift.",
         svg=_draw(band + dots, height=220, label=f"Speed-up of every round on {device.name}"),
         header=("model", "round", f"times as fast as {run.models[0].name}"),
         rows=tuple(rows),
@@ -183,4 +185,4 @@ def _draw(chart: Any, height: int, label: str) -> Markup:
     svg: str = vl_convert.vegalite_to_svg(styled.to_dict())
     opening, rest = svg.split(">", 1)
     opening = opening.replace("<svg ", '<svg role="img" focusable="false" ', 1)
-    return Markup(opening) + Markup("><title>") + escape(label) + Markup("</title>") + Markup(rest)  # noqa: S704 - vl-convert escapes
+    return Markup(opening) + Markup("><title>") + escape(label) + Markup("</title>") + Markup(rest)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The sections of a report: each is a function from a run to the value that its template shows, or None to leave it out.
+"""The sections of a report: each is a function from a run to the value that its template shows, None to leave it out.
 
 A new section is a function here, a row of SECTIONS and a template of the same name.
 """

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a run says: every model on every device, judged against the run's first model.
 
-An emulated board is never judged, a wrong output never timed; both rules live here, for the page and the terminal alike.
+An emulated board is never judged, a wrong output never timed: both rules live here, for page and terminal alike.
 """
 
 from __future__ import annotations

@@ -181,7 +181,6 @@ def story(seed: int = 7) -> Run:
         created="2026-11-23T04:15:00+00:00",
         finished="2026-11-23T04:15:41+00:00",
         version="0.1.0",
-        revision="0123456789abcdef",
         command=("inv", "bench"),
         seed=seed,
         settings=Settings(),

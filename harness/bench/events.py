@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What happens during a bench, one value each: the terminal shows them, the recorder folds them into the record."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from harness.bench.record import Agreement, Build, Caveat, Model, Problem, Process, Profile, Run
+
+
+@dataclass(frozen=True)
+class Told:
+    """A sentence about something that takes long; `device` is empty for work on the host."""
+
+    device: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Prepared:
+    model: Model
+
+
+@dataclass(frozen=True)
+class Built:
+    build: Build
+    seconds: float
+    up_to_date: bool
+
+
+@dataclass(frozen=True)
+class Ready:
+    """A board is connected and holds all files."""
+
+    device: str
+    facts: dict[str, Any]
+    bytes_sent: int
+    bytes_kept: int
+
+
+@dataclass(frozen=True)
+class Gated:
+    """A board's output was compared with the golden output; nothing was timed before."""
+
+    device: str
+    model: str
+    agreement: Agreement
+
+
+@dataclass(frozen=True)
+class Hosted:
+    """What the binary found about the board and, once a model, about the session it made."""
+
+    device: str
+    model: str
+    host: dict[str, Any]
+    kernels: dict[str, str]
+    arena_bytes: int
+
+
+@dataclass(frozen=True)
+class Round:
+    """A block of processes, one a model, in the order in which they ran.
+
+    Attributes:
+        spoiled: why it does not count; empty where it does.
+    """
+
+    device: str
+    processes: dict[str, Process]
+    spoiled: str
+
+
+@dataclass(frozen=True)
+class Profiled:
+    device: str
+    model: str
+    profile: Profile
+
+
+@dataclass(frozen=True)
+class Failed:
+    """A model on a device came to nothing, or, without a model, the device did."""
+
+    device: str
+    model: str | None
+    problem: Problem
+
+
+@dataclass(frozen=True)
+class Stopped:
+    """The rounds of a device ended, and why."""
+
+    device: str
+    why: str
+
+
+@dataclass(frozen=True)
+class Noticed:
+    caveat: Caveat
+
+
+@dataclass(frozen=True)
+class Finished:
+    """The last event: the whole record, as it is on disk."""
+
+    run: Run
+
+
+Event = Told | Prepared | Built | Ready | Gated | Hosted | Round | Profiled | Failed | Stopped | Noticed | Finished

@@ -1,0 +1,211 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One board, from the connection to the last round. First the outputs are proved right; only then is time taken."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from harness.bench import conditions, execute, golden, schedule
+from harness.bench.events import Event, Failed, Gated, Hosted, Profiled, Ready, Round, Stopped, Told
+from harness.bench.record import LayerTime, Problem, Process, Profile, Settings
+from harness.bench.subject import Subject
+from harness.board import deploy, job, lock, probe, transport
+from harness.board.inventory import Device
+from harness.board.transport import Transport
+from harness.errors import JobFailed, WrongOutput
+
+Emit = Callable[[Event], None]
+
+EMULATED = {"rounds": (1, 1), "samples": 3, "min_time": 0.0, "max_time": 1.0}
+"""An emulated board proves function: one short round, so that the table has numbers to grey out."""
+
+
+@dataclass
+class Board:
+    """A board in use: its connection, the files on it, and the models that still run."""
+
+    link: Transport
+    paths: Mapping[str, str]
+    subjects: dict[str, Subject]
+    settings: Settings
+    emit: Emit
+    hosted: set[str] = field(default_factory=set)
+
+    @property
+    def device(self) -> Device:
+        return self.link.device
+
+    def options(self) -> list[str]:
+        """The options of every job: which kernels, how many threads."""
+        chosen = ["--threads", str(self.settings.threads or self.device.threads)]
+        if self.settings.isa_mask is not None:
+            chosen += ["--isa-mask", self.settings.isa_mask]
+        for kernel in self.settings.kernels:
+            chosen += ["--kernel", kernel]
+        return chosen
+
+    def drop(self, model: str, problem: Problem) -> None:
+        """A model that failed here runs no further; the others do."""
+        del self.subjects[model]
+        self.emit(Failed(self.device.name, model, problem))
+
+
+def measure(
+    device: Device,
+    files: Mapping[str, Path],
+    subjects: Sequence[Subject],
+    settings: Settings,
+    seed: int,
+    emit: Emit,
+) -> None:
+    """Measures all models on one board; what happens goes to `emit`.
+
+    Args:
+        files: the program as "bnn", and every part of a subject as "<model>/<part>".
+
+    Raises:
+        DeviceError: the board came to nothing, or was lost on the way. What was emitted before stands.
+    """
+    with transport.connect(device) as link, lock.hold(link, "bench", lambda who: emit(Told(device.name, who))):
+        facts = probe.facts(link)
+        pushed = deploy.push(link, files)
+        emit(Ready(device.name, facts, pushed.bytes_sent, pushed.bytes_skipped))
+        how = settings.model_copy(update=EMULATED) if device.emulated else settings
+        board = Board(link, pushed.paths, {subject.model.name: subject for subject in subjects}, how, emit)
+        _prove(board)
+        _rounds(board, seed)
+        _profile(board)
+
+
+def _prove(board: Board) -> None:
+    """Every model once, its output against the golden one: a model that is wrong here is never timed here."""
+    for name, subject in list(board.subjects.items()):
+        try:
+            found = execute.outputs(
+                board.link, board.paths["bnn"], board.paths[f"{name}/model.bnn"], subject.golden.inputs, board.options()
+            )
+        except JobFailed as error:
+            board.drop(name, execute.problem(error))
+            continue
+        agreement = golden.compare(found, subject.golden.outputs, subject.model.atol, subject.model.rtol)
+        board.emit(Gated(board.device.name, name, agreement))
+        if not agreement.ok:
+            del board.subjects[name]
+
+
+def _rounds(board: Board, seed: int) -> None:
+    """Rounds until the intervals are narrow, the rounds are many, or the time is up."""
+    least, most = board.settings.rounds
+    medians: dict[str, list[float]] = {name: [] for name in board.subjects}
+    start = time.monotonic()
+    counted = tried = 0
+    why = "no model is left to measure"
+    while board.subjects:
+        taken = _round(board, schedule.order(list(board.subjects), seed, board.device.name, tried), tried, start)
+        tried += 1
+        # On a board that is never quiet every round is spoiled: once as many are discarded as are needed at least, the
+        # rest count all the same, and the reader is told.
+        patient = most > 1 and tried - counted <= least
+        spoiled = schedule.spoiled(list(taken.values())) if patient else ""
+        board.emit(Round(board.device.name, taken, spoiled))
+        if not spoiled:
+            counted += 1
+            for name, process in taken.items():
+                medians[name].append(median(process.samples))
+        values = [medians[name] for name in medians if name in board.subjects]
+        if values and schedule.enough(values, board.settings):
+            why = "every interval is narrow enough"
+            break
+        if counted >= most:
+            why = f"{most} rounds were counted" if most > 1 else "one round is enough for an emulated board"
+            break
+        if time.monotonic() - start > board.settings.budget and counted >= least:
+            why = f"{board.settings.budget:.0f} s were up"
+            break
+    board.emit(Stopped(board.device.name, why))
+
+
+def _round(board: Board, names: Sequence[str], index: int, start: float) -> dict[str, Process]:
+    """One process a model. A model whose process fails is dropped and is not in the result."""
+    taken: dict[str, Process] = {}
+    for position, name in enumerate(names):
+        before = conditions.read(board.link)
+        seconds = time.monotonic() - start
+        events = _bench(board, name)
+        if events is not None:
+            process = _process(events, index, position, seconds)
+            taken[name] = process.model_copy(update={"before": before})
+    return taken
+
+
+def _bench(board: Board, name: str, *extra: str) -> dict[str, dict[str, Any]] | None:
+    """The events of one `bnn bench` by their type; None where it failed, after the model was dropped."""
+    subject, paths, settings = board.subjects[name], board.paths, board.settings
+    arguments = ["bench", "--model", paths[f"{name}/model.bnn"], *board.options()]
+    for index in range(len(subject.golden.inputs)):
+        arguments += ["--input", paths[f"{name}/input{index}.bin"]]
+    for index in range(len(subject.golden.outputs)):
+        arguments += ["--golden", paths[f"{name}/golden{index}.bin"]]
+    arguments += ["--atol", repr(subject.model.atol), "--rtol", repr(subject.model.rtol)]
+    arguments += ["--samples", str(settings.samples), "--min-time", str(settings.min_time)]
+    arguments += ["--max-time", str(settings.max_time), *extra]
+    events, ended = job.collect(board.link, paths["bnn"], arguments)
+    by_type = {event["type"]: event for event in events}
+    if not ended.ok or "end" not in by_type:
+        board.drop(name, execute.problem(_failure(board.device.name, by_type, events, ended)))
+        return None
+    if name not in board.hosted:
+        board.hosted.add(name)
+        kernels = {layer["name"]: layer["kernel"] for layer in by_type["model"].get("layers", [])}
+        host = {key: value for key, value in by_type["host"].items() if key != "type"}
+        arena = int(by_type["model"].get("arena_bytes", 0))
+        board.emit(Hosted(board.device.name, name, host, kernels, arena))
+    return by_type
+
+
+def _failure(
+    device: str, by_type: Mapping[str, Any], events: Sequence[Mapping[str, Any]], ended: job.Ended
+) -> JobFailed | WrongOutput:
+    gate = by_type.get("golden")
+    if gate and not gate["ok"]:
+        return WrongOutput(
+            f"{device}: the output changed between two processes: {gate['got']} at {gate['at']}, "
+            f"{gate['expected']} is right.",
+            "The runtime reads memory that it did not write, or the board computes unreliably.",
+            "Run inv check on the board.",
+        )
+    return execute.failure(device, "bench", events, ended)
+
+
+def _process(events: Mapping[str, Mapping[str, Any]], index: int, position: int, seconds: float) -> Process:
+    samples, warmup, canary = events["samples"], events.get("warmup", {}), events.get("canary")
+    usage = {key: int(value) for key, value in events.get("rusage", {}).items() if key != "type"}
+    return Process(
+        round=index,
+        position=position,
+        seconds=round(seconds, 3),
+        first=int(events["first"]["ns"]),
+        batch=int(samples["batch"]),
+        samples=tuple(samples["ns"]),
+        warmup_iterations=int(warmup.get("iterations", 0)),
+        warmup_seconds=float(warmup.get("seconds", 0.0)),
+        steady=bool(warmup.get("steady", True)),
+        canary=(int(canary["before_ns"]), int(canary["after_ns"])) if canary else None,
+        rusage=usage,
+    )
+
+
+def _profile(board: Board) -> None:
+    """A pass of its own for the times of layers: a profiled process gives no samples."""
+    for name in list(board.subjects):
+        events = _bench(board, name, "--profile")
+        if events is None or "profile" not in events:
+            continue
+        rows = tuple(LayerTime.model_validate(layer) for layer in events["profile"]["layers"])
+        overhead = float(events["profile"].get("overhead_ns", 0.0))
+        board.emit(Profiled(board.device.name, name, Profile(layers=rows, overhead=overhead)))

@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A model as a bench uses it: imported, its golden output computed, and the files that travel written."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from harness.bench import golden
+from harness.bench.golden import Golden
+from harness.bench.record import Caveat, Layer, Model
+from harness.model import pipeline
+from harness.model.pipeline import Prepared
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A model, its `.bnn` file, and an input with its golden output."""
+
+    model: Model
+    golden: Golden
+    bnn: bytes
+
+    @property
+    def parts(self) -> dict[str, bytes]:
+        """The files that a board needs, by name; arrays are raw, little-endian, in C order."""
+        parts = {"model.bnn": self.bnn}
+        parts |= {f"input{index}.bin": array.tobytes() for index, array in enumerate(self.golden.inputs)}
+        return parts | {f"golden{index}.bin": array.tobytes() for index, array in enumerate(self.golden.outputs)}
+
+    def write(self, folder: Path) -> dict[str, Path]:
+        """Writes the files into a folder and returns their paths by name."""
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, content in self.parts.items():
+            (folder / name).write_bytes(content)
+        return {name: folder / name for name in self.parts}
+
+
+def names(paths: Sequence[Path]) -> list[str]:
+    """Names for models: their files' stems, with the suffix where two would be the same, numbered where that is too."""
+    stems = Counter(path.stem for path in paths)
+    drafts = [path.stem if stems[path.stem] == 1 else path.name for path in paths]
+    seen: Counter[str] = Counter()
+    result = []
+    for draft in drafts:
+        seen[draft] += 1
+        result.append(draft if seen[draft] == 1 else f"{draft} ({seen[draft]})")
+    return result
+
+
+def prepare(path: Path, name: str, objects: Path | None = None) -> Subject:
+    """Imports a model and computes a golden output.
+
+    Raises:
+        ModelError: the model cannot be read or is refused.
+    """
+    prepared = pipeline.prepare(path, objects)
+    settled = golden.settle(prepared)
+    return Subject(model(prepared, name, settled), settled, prepared.bnn)
+
+
+def model(prepared: Prepared, name: str, settled: Golden | None = None) -> Model:
+    """The record of a prepared model."""
+    source = prepared.source
+    digest = hashlib.sha256(source.read_bytes()).hexdigest() if source.is_file() else ""
+    layers = tuple(Layer.model_validate(asdict(layer)) for layer in prepared.layers)
+    return Model(
+        name=name,
+        source=str(source),
+        source_format=prepared.source_format,
+        source_bytes=prepared.source_bytes,
+        source_sha256=digest,
+        bnn_bytes=len(prepared.bnn),
+        bnn_sha256=hashlib.sha256(prepared.bnn).hexdigest(),
+        weight_bytes=prepared.weight_bytes,
+        weight_bytes_float=sum(layer.param_bytes_float for layer in layers),
+        layers=layers,
+        inputs=tuple(prepared.graph.tensors[name].shape for name in prepared.graph.inputs),
+        notes=prepared.caveats,
+        input_seed=settled.seed if settled else 0,
+        atol=settled.atol if settled else 0.0,
+        rtol=settled.rtol if settled else 0.0,
+    )
+
+
+def caveats(subject: Subject) -> list[Caveat]:
+    """What the golden output itself gives reason to say."""
+    if subject.golden.steady:
+        return []
+    return [
+        Caveat(
+            code="TIES",
+            weight="warn",
+            subject=subject.model.name,
+            evidence=f"a change of the input by one millionth moves the output by {subject.golden.moved:.2%}.",
+            advice="Some sign lies within rounding of its threshold for every input tried; "
+            "a board may answer otherwise and be right. Compare with real inputs: inv run --golden.",
+        )
+    ]

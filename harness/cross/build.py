@@ -11,11 +11,12 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from harness.cross import buildtree, cache, elf
+from harness.cross import buildtree, cache
 from harness.cross import toolchain as toolchains
+from harness.cross.executable import Executable, parse
 from harness.cross.progress import Progress, silent
 from harness.cross.toolchain import ROOT, Target
-from harness.errors import BuildError
+from harness.errors import BuildError, ConfigError
 
 PROGRAM = "bnn"
 
@@ -34,7 +35,7 @@ class Build:
         dirty: the C sources or toolchain files differ from that commit.
         binary: the program, stripped.
         sha256, bytes: of the program.
-        elf: what its header says; already checked against the target.
+        executable: what its header says; already checked against the target.
         seconds: what this call took.
         up_to_date: nothing had changed since the build before, so nothing was compiled.
     """
@@ -51,7 +52,7 @@ class Build:
     binary: Path
     sha256: str
     bytes: int
-    elf: elf.Elf
+    executable: Executable
     seconds: float
     up_to_date: bool
 
@@ -72,17 +73,19 @@ def build(
     Args:
         target: a file of toolchains/ without its suffix, or `host`.
         toolchain: `zig` or `gcc`.
-        sanitize: sanitizers by the compilers' names for them: `address`, `undefined`, `thread`. Such a program is
-            dynamic and keeps its symbols.
+        sanitize: gcc's names of sanitizers: `address`, `undefined`, `thread`. Such a program is dynamic and keeps its
+            symbols; zig has no run-time library for them.
         progress: hears what takes long.
         source: the folder of a CMakeLists.txt that makes the program `bnn`.
         into: where the folders of builds are.
 
     Raises:
-        ConfigError: no such target or toolchain.
+        ConfigError: no such target or toolchain, or sanitizers asked of zig.
         BuildError: no compiler, the code does not compile, or the program is not for the target.
     """
     start = time.monotonic()
+    if sanitize and toolchain != "gcc":
+        raise ConfigError(f"{toolchain} has no sanitizers.", "", "Use --toolchain gcc.")
     aim = toolchains.target(target)
     compiler = toolchains.compiler(toolchain, aim)
     folder = into / "-".join([toolchain, aim.name, *sanitize])
@@ -107,7 +110,7 @@ def build(
             binary=binary,
             sha256=hashlib.sha256(content).hexdigest(),
             bytes=len(content),
-            elf=_checked(content, aim, static=not sanitize),
+            executable=_checked(content, aim, static=not sanitize),
             seconds=round(time.monotonic() - start, 3),
             up_to_date=not compiled,
         )
@@ -115,15 +118,15 @@ def build(
     return made
 
 
-def _checked(content: bytes, target: Target, *, static: bool) -> elf.Elf:
+def _checked(content: bytes, target: Target, *, static: bool) -> Executable:
     try:
-        found = elf.parse(content)
+        found = parse(content)
     except ValueError as error:
         raise BuildError(f"The compiler made no program for {target.name}: {error}.") from None
-    wanted = (target.machine, target.float_abi, static)
-    if (found.machine, found.float_abi, found.static) != wanted:
+    wanted = target.executable(static=static)
+    if found != wanted:
         raise BuildError(
-            f"The compiler made a program for another machine than {target.name}: {found}.",
+            f"The compiler made a wrong program for {target.name}: {found}, not {wanted}.",
             f"The compiler or its flags do not fit {target.file.name}.",
             f"Correct {target.file.name}, or use the other toolchain.",
         )

@@ -70,7 +70,7 @@ def compile(folder: Path, program: str, target: Target, compiler: Compiler, prog
         return False
     progress(f"Compiling the runtime for {target.name} with {compiler.toolchain} {compiler.version}")
     linked = cache.folder("zig") / f"linked-{compiler.version}-{target.name}"
-    if compiler.toolchain == "zig" and not linked.exists():
+    if compiler.toolchain == "zig" and target.system == "Linux" and not linked.exists():
         progress(f"The first build for {target.name} takes about 45 s more: zig compiles its C library for it, once")
     done = _run(command, folder, target, compiler)
     if compiler.toolchain == "zig":

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.cross import debian
+from harness.cross.executable import Executable
 from harness.errors import BuildError, ConfigError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -48,15 +49,13 @@ class Target:
     processor: str
     gcc: str
 
-    @property
-    def machine(self) -> str:
-        """The machine that its ELF files name (`harness.cross.elf.MACHINES`)."""
-        return "arm" if self.processor.startswith("arm") else self.processor
-
-    @property
-    def float_abi(self) -> str:
-        """The float ABI that its ELF files name: every 32-bit ARM target here has hard floats."""
-        return "hard" if self.machine == "arm" else ""
+    def executable(self, *, static: bool = True) -> Executable:
+        """What the header of a program for it must say."""
+        if self.system == "Darwin":
+            return Executable("Mach-O", "aarch64", 64)
+        if self.processor.startswith("arm"):  # every 32-bit ARM target here has hard floats
+            return Executable("ELF", "arm", 32, "hard", static)
+        return Executable("ELF", self.processor, 64, "", static)
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ import numpy as np
 
 from harness.model.importers.keras import quantizers
 from harness.model.importers.keras.config import Named, named
+from harness.model.importers.keras.objects import Objects
 from harness.model.importers.keras.site import Site
 
 Emit = Callable[[Site], str]
@@ -159,9 +160,9 @@ LAYERS: dict[str, Emit] = {
 """Layers without weights that may also be given as an activation."""
 
 
-def known(named: Named, site_objects: quantizers.Objects) -> bool:
+def known(function: Named, objects: Objects) -> bool:
     """Whether `apply` can write this function, quantiser or layer."""
-    return named.key in FUNCTIONS or named.key in LAYERS or quantizers.find(named, site_objects) is not None
+    return function.key in FUNCTIONS or function.key in LAYERS or quantizers.find(function, objects) is not None
 
 
 def apply(function: Named, site: Site) -> str:

@@ -8,7 +8,6 @@ module returns is the same for all of them.
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -17,9 +16,10 @@ from harness.errors import ModelError
 
 MAX_CONFIG_BYTES = 16 << 20
 MAX_NAME = 256
+MAX_FLOAT = 3.4e38
 
 _OURS = ("keras", "tf_keras", "larq", "tensorflow", "builtins")
-"""Packages whose class names mean what we think. A class of another package may bear the same name and do other things."""
+"""Packages whose names mean what we think. A class of another package may bear the same name and do other things."""
 
 
 def parse(text: str | bytes, where: str) -> dict[str, Any]:
@@ -62,8 +62,10 @@ def name(value: Any, where: str) -> str:
 
 
 class Fields:
-    """The fields of one layer's (or quantiser's) config. Each getter returns a checked value or raises a ModelError that
-    names the layer and the field."""
+    """The fields of one layer's (or quantiser's) config.
+
+    Each getter returns a checked value or raises a ModelError that names the layer and the field.
+    """
 
     def __init__(self, where: str, values: Mapping[str, Any]) -> None:
         self.where = where
@@ -77,7 +79,7 @@ class Fields:
 
     def number(self, key: str, default: float | None = None) -> float:
         value = self.values.get(key, default)
-        if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < 1e38:
+        if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= MAX_FLOAT:
             raise self.fail(key, "a finite number")
         return float(value)
 
@@ -189,7 +191,3 @@ def named(value: Any, where: str) -> Named | None:
         raise ModelError(f"{where}: {show(value)} names neither a class nor a function.")
     aliases = tuple(alias for alias in (registered, class_name) if isinstance(alias, str) and alias != key)
     return Named(key, aliases, Fields(f"{where}, {key[:MAX_NAME]!r}", config or {}))
-
-
-def finite(value: float) -> bool:
-    return math.isfinite(value)

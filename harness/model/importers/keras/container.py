@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The two containers of Keras: `.h5` (HDF5 with the architecture in an attribute) and `.keras` (a zip of JSON and HDF5).
+"""The two containers of Keras: `.h5`, HDF5 with the architecture in an attribute, and `.keras`, a zip of JSON and HDF5.
 
 What a file is shows in its first bytes; a suffix that says otherwise is no reason to refuse it.
 """
@@ -85,7 +85,9 @@ def _h5(store: hdf5.Store) -> Opened:
         )
     if weights is None:
         raise ModelError(
-            "The file holds an architecture but no weights.", "It was cut or edited.", "Save it again with model.save(...)."
+            "The file holds an architecture but no weights.",
+            "It was cut or edited.",
+            "Save it again with model.save(...).",
         )
     version = store.text(root, "keras_version") or store.text(weights, "keras_version") or ""
     return _opened(config.parse(text, "The architecture (model_config)"), ByName(store, weights), version, ".h5")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Layers with a kernel: convolutions, dense layers, and batch normalisation, which is one multiplication and one addition.
+"""Layers with weights: convolutions, dense layers, and batch normalisation, which is a multiplication and an addition.
 
 Keras keeps kernels as [kh, kw, in, out]; the graph wants OHWI. One-dimensional layers run as images of height 1.
 """
@@ -7,6 +7,7 @@ Keras keeps kernels as [kh, kw, in, out]; the graph wants OHWI. One-dimensional 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -54,12 +55,14 @@ def window(site: Site, rank: int, kernel_key: str = "kernel_size", padding: str 
     """
     fields = site.fields
     size = fields.sizes(kernel_key, rank, 2 if kernel_key == "pool_size" else None)
-    strides = fields.raw("strides")
-    stride = fields.sizes("strides", rank) if strides is not None else size if kernel_key == "pool_size" else (1,) * rank
-    dilation = fields.sizes("dilation_rate", rank, 1) if kernel_key == "kernel_size" else (1,) * rank
+    pooling = kernel_key == "pool_size"
+    stride = size if pooling else (1,) * rank
+    if fields.raw("strides") is not None:
+        stride = fields.sizes("strides", rank)
+    dilation = (1,) * rank if pooling else fields.sizes("dilation_rate", rank, 1)
     if rank == 1:
         size, stride, dilation = (1, *size), (1, *stride), (1, *dilation)
-    padding = padding or fields.choice("padding", ("valid", "same", "causal") if rank == 1 else ("valid", "same"), "valid")
+    padding = padding or fields.choice("padding", ("valid", "same", "causal")[: 4 - rank], "valid")
     image = site.shape[1:3]
     pads = [(0, 0), (0, 0)]
     if padding == "same":
@@ -106,7 +109,12 @@ def convolution(rank: int, site: Site) -> str:
 
     constants = site.constants(make)
     operands = (image.x, constants["kernel"], constants.get("bias"))
-    params = {"window": window(image, rank), "groups": groups, "pad_value": _pad_value(site), **UNBOUNDED}
+    params: dict[str, Any] = {
+        "window": window(image, rank),
+        "groups": groups,
+        "pad_value": _pad_value(site),
+        **UNBOUNDED,
+    }
     return activate(site, _lowered(site, site.node("conv2d", operands, **params), rank))
 
 
@@ -123,7 +131,12 @@ def depthwise(rank: int, site: Site) -> str:
 
     constants = site.constants(make)
     operands = (image.x, constants["kernel"], constants.get("bias"))
-    params = {"window": window(image, rank), "groups": channels, "pad_value": _pad_value(site), **UNBOUNDED}
+    params: dict[str, Any] = {
+        "window": window(image, rank),
+        "groups": channels,
+        "pad_value": _pad_value(site),
+        **UNBOUNDED,
+    }
     return activate(site, _lowered(site, site.node("conv2d", operands, **params), rank))
 
 
@@ -155,9 +168,14 @@ def separable(rank: int, site: Site) -> str:
         }
 
     constants = site.constants(make)
-    params = {"window": window(image, rank), "groups": channels, "pad_value": _pad_value(site), **UNBOUNDED}
+    params: dict[str, Any] = {
+        "window": window(image, rank),
+        "groups": channels,
+        "pad_value": _pad_value(site),
+        **UNBOUNDED,
+    }
     y = site.node("conv2d", (image.x, constants["depthwise_kernel"]), "depthwise", **params)
-    whole = {**dict.fromkeys(params["window"], 1), **{f"pad_{side}": 0 for side in ("top", "left", "bottom", "right")}}
+    whole = {key: 0 if key.startswith("pad") else 1 for key in params["window"]}
     operands = (y, constants["pointwise_kernel"], constants.get("bias"))
     y = site.node("conv2d", operands, "pointwise", window=whole, groups=1, pad_value=0.0, **UNBOUNDED)
     return activate(site, _lowered(site, y, rank))

@@ -86,7 +86,7 @@ class Store:
                 raise ModelError(f"The weights {label!r} are of type {str(data.dtype)[:40]}, not floats.")
             if data.shape != shape:
                 raise ModelError(
-                    f"The weights {label!r} have the shape {list(data.shape or ())}, but the layer wants {list(shape)}.",
+                    f"The weights {label!r} have the shape {list(data.shape or ())}; the layer wants {list(shape)}.",
                     "The architecture and the weights in the file do not belong together.",
                     "Save the whole model again with model.save(...).",
                 )
@@ -148,10 +148,9 @@ class Store:
         filters = {plist.get_filter(index)[0] for index in range(plist.get_nfilters())}
         if not filters <= _FILTERS:
             raise ModelError(f"The weights {label!r} are compressed with a filter that bitrig does not load.")
-        if not filters and data.id.get_storage_size() < data.nbytes:
-            raise ModelError(
-                f"The weights {label!r} claim {data.nbytes:,} bytes; the file holds {data.id.get_storage_size():,} of them."
-            )
+        stored = data.id.get_storage_size()
+        if not filters and stored < data.nbytes:
+            raise ModelError(f"The weights {label!r} claim {data.nbytes:,} bytes; the file holds {stored:,} of them.")
 
     def _spend(self, size: int, label: str) -> None:
         self._left -= size

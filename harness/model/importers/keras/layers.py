@@ -11,9 +11,10 @@ from harness.model.importers.keras.site import Site
 
 Emit = Callable[[Site], str]
 
-ONLY_IN_TRAINING = frozenset(
-    "Dropout SpatialDropout1D SpatialDropout2D AlphaDropout GaussianDropout GaussianNoise ActivityRegularization "
-    "RandomFlip RandomRotation RandomTranslation RandomZoom RandomContrast RandomBrightness".split()
+ONLY_IN_TRAINING = (
+    *("Dropout", "SpatialDropout1D", "SpatialDropout2D", "AlphaDropout", "GaussianDropout", "GaussianNoise"),
+    *("RandomFlip", "RandomRotation", "RandomTranslation", "RandomZoom", "RandomContrast", "RandomBrightness"),
+    "ActivityRegularization",
 )
 """Layers that pass their input on unchanged once training is over."""
 

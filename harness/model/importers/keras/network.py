@@ -36,7 +36,9 @@ def check(model: Model, objects: Objects) -> None:
     )
     if lambdas:
         why = "A Lambda layer is Python byte code inside the file, which bitrig neither decodes nor runs."
-        remedy = "Replace each Lambda by a layer (Rescaling, Activation, Add, ...) or leave it out, and save the model again."
+        remedy = (
+            "Replace each Lambda by a layer (Rescaling, Activation, ...) or leave it out, and save the model again."
+        )
     raise UnsupportedModel(f"The model has parts that cannot be imported: {listed}{more}.", why, remedy, operations)
 
 

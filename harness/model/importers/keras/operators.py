@@ -13,7 +13,7 @@ from typing import Any
 
 from harness.errors import ModelError
 from harness.model.importers.keras import activations, shaping
-from harness.model.importers.keras.config import Fields, show
+from harness.model.importers.keras.config import MAX_FLOAT, Fields, show
 from harness.model.importers.keras.site import Site
 from harness.model.importers.keras.topology import Layer
 
@@ -27,7 +27,7 @@ class Tensor(str):
 
 
 def _number(site: Site, value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < 1e38:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= MAX_FLOAT:
         raise ModelError(f"{site.fields.where}: {show(value)} is not a finite number.")
     return float(value)
 
@@ -98,9 +98,7 @@ def _mean(site: Site, args: Arguments) -> Outputs:
     here = _x(site, args)
     axes = _axes(site, args.get("axis"), len(here.shape))
     keep = args.get("keepdims") is True
-    shape = tuple(
-        1 if axis in axes else size for axis, size in enumerate(here.shape) if keep or axis not in axes
-    )
+    shape = tuple(1 if axis in axes else size for axis, size in enumerate(here.shape) if keep or axis not in axes)
     return here.node("mean", (here.x,), shape=shape or (1,), axes=sum(1 << axis for axis in axes))
 
 
@@ -249,7 +247,8 @@ _TABLE: dict[str, tuple[tuple[tuple[str, ...], ...], Callable[[Site, Arguments],
     },
     **{
         name: (_ONE, _elementwise(activations.FUNCTIONS[name]))
-        for name in ("relu", "relu6", "sigmoid", "hard_sigmoid", "tanh", "softplus", "softsign", "elu", "selu", "silu", "swish")
+        for names in ("relu relu6 sigmoid hard_sigmoid tanh softplus softsign elu selu silu swish hard_silu",)
+        for name in names.split()
     },
     "identity": (_ONE, _elementwise(activations.identity)),
     "stop_gradient": (_ONE, _elementwise(activations.identity)),

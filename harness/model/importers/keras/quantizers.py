@@ -35,6 +35,10 @@ def _flush(x: Floats) -> Floats:
     return np.where(np.abs(x) < TINY, np.float32(0), x)
 
 
+def _grid(x: Floats, steps: np.float32) -> Floats:
+    return np.asarray(np.round(x * steps) / steps, np.float32)
+
+
 @dataclass(frozen=True)
 class Step:
     """high where x >= threshold, else low."""
@@ -116,13 +120,11 @@ class Uniform:
     def weights(self, latent: Floats) -> Floats:
         steps = np.float32(2**self.bits - 1)
         if not self.on_weights:
-            clipped: Floats = np.round(np.clip(latent, np.float32(0), np.float32(1)) * steps) / steps
-            return clipped
+            return _grid(np.clip(latent, np.float32(0), np.float32(1)), steps)
         limited = np.tanh(latent)
         largest = np.float32(2) * np.abs(limited).max(initial=np.float32(0))
         normed = limited / largest if largest > 0 else np.zeros_like(limited)
-        levels: Floats = np.float32(2) * (np.round((normed + np.float32(0.5)) * steps) / steps) - np.float32(1)
-        return levels
+        return np.float32(2) * _grid(normed + np.float32(0.5), steps) - np.float32(1)
 
 
 @dataclass(frozen=True)
@@ -169,7 +171,7 @@ KNOWN: dict[str, Callable[[Fields], Quantizer]] = {
 
 
 def find(named: Named, objects: Objects) -> Quantizer | None:
-    """The quantiser that a class or function of the file is, by the user's mapping or by Larq's names; None if it is none."""
+    """The quantiser that a class or function of the file is, by the user's mapping or by Larq's names, else None."""
     entry = objects.find(named)
     if entry is None:
         return KNOWN[named.key](named.fields) if named.key in KNOWN else None

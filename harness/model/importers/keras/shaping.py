@@ -8,7 +8,8 @@ import math
 import numpy as np
 
 from harness.errors import ModelError
-from harness.model.importers.keras.site import UNBOUNDED, Shape, Site
+from harness.model.importers.keras.site import UNBOUNDED, Site
+from harness.model.importers.keras.weights import Shape
 
 _MAX_REPEAT = 64
 """Inputs of one concatenation, of which a nearest-neighbour enlargement is made."""
@@ -82,9 +83,7 @@ def cropping(rank: int, site: Site) -> str:
 def cut(site: Site, begin: tuple[int, ...], sizes: Shape, step: tuple[int, ...] | None = None, part: str = "") -> str:
     rest = 6 - len(sizes)
     steps = step or (1,) * len(sizes)
-    return site.node(
-        "slice", (site.x,), part, sizes, begin=(*begin, *(0,) * rest), step=(*steps, *(1,) * rest)
-    )
+    return site.node("slice", (site.x,), part, sizes, begin=(*begin, *(0,) * rest), step=(*steps, *(1,) * rest))
 
 
 def up_sampling(rank: int, site: Site) -> str:

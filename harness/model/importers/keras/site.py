@@ -20,7 +20,7 @@ from harness.model.importers.keras.topology import Layer
 from harness.model.importers.keras.weights import Shape, Weights
 
 Array = NDArray[Any]
-UNBOUNDED = {"lo": -math.inf, "hi": math.inf}
+UNBOUNDED: dict[str, Any] = {"lo": -math.inf, "hi": math.inf}
 
 
 @dataclass(frozen=True)
@@ -108,7 +108,7 @@ class Site:
     def clamp(self, x: str, lo: float, hi: float, part: str = "") -> str:
         return self.node("clamp", (x,), part, lo=lo, hi=hi)
 
-    def affine(self, x: str, scale: float, offset: float, part: str = "", **bounds: float) -> str:
+    def affine(self, x: str, scale: float, offset: float, part: str = "", **bounds: Any) -> str:
         """x * scale + offset with the same numbers for every channel."""
         channels = self.build.shape(x)[-1]
         s = self.constant(f"{part or 'affine'}/scale", np.full(channels, scale))

@@ -150,10 +150,10 @@ def _layer(item: Any, keras3: bool, path: tuple[str, ...]) -> Layer:
     where = "A layer of " + (f"the model {'/'.join(path)!r}" if path else "the model")
     if not isinstance(item, dict) or not isinstance(item.get("config"), dict):
         raise ModelError(f"{where} is {show(item)}, not a class name with a config.")
-    own = name(item.get("name") or item["config"].get("name"), where)
-    inner = (*path, own)
     kind = named({key: item.get(key) for key in ("class_name", "config", "module", "registered_name")}, where)
     assert kind is not None
+    own = name(item.get("name") or item["config"].get("name"), f"{where}, a {kind.key[:80]!r},")
+    inner = (*path, own)
     fields = Fields(f"Layer {'/'.join(inner)!r} ({kind.key[:80]})", kind.fields.values)
     kind = Named(kind.key, kind.aliases, fields)
     module = item.get("module")
@@ -208,10 +208,10 @@ def _functional(
     named_layers = {layer.name: layer for layer in layers}
     shapes = []
     for ref in inputs:
-        layer = named_layers.get(ref.layer)
-        if layer is None or layer.kind.key != "InputLayer":
-            raise ModelError(f"{where} calls {ref.layer!r} an input, but there is no such input layer.")
-        shapes.append(_input_shape(layer))
+        source = named_layers.get(ref.layer)
+        if source is None or source.kind.key != "InputLayer":
+            raise ModelError(f"{where} calls {ref.layer[:80]!r} an input, but there is no such input layer.")
+        shapes.append(_input_shape(source))
     fed = {(ref.layer, ref.node) for ref in inputs}
     known -= {(layer.name, 0) for layer in layers if layer.kind.key == "InputLayer"} - fed
     for ref in outputs:
@@ -258,7 +258,7 @@ def _ordered(calls: list[Call], fed: set[tuple[str, int]]) -> tuple[Call, ...]:
                 heapq.heappush(ready, reader)
     if len(order) < len(calls):
         stuck = next(calls[index] for index, count in enumerate(waiting) if count)
-        raise ModelError(f"{stuck.layer.where} feeds itself through a cycle of layers.", "The file was edited or is damaged.")
+        raise ModelError(f"{stuck.layer.where} feeds itself through a cycle of layers.", "The file was edited.")
     return tuple(order)
 
 
@@ -266,10 +266,10 @@ def _ends(value: Any, where: str) -> tuple[Ref, ...]:
     """The inputs or outputs of a model: a list of triples, or one triple, or a dict of triples."""
     if _is_triple(value):
         return (Ref(*value),)
-    parts = list(value.values()) if isinstance(value, dict) else value
+    parts: Any = list(value.values()) if isinstance(value, dict) else value
     if not isinstance(parts, list) or not 0 < len(parts) <= 64 or not all(_is_triple(part) for part in parts):
         raise ModelError(f"{where} has {show(value)} for its inputs or outputs.")
-    return tuple(Ref(*part) for part in parts)
+    return tuple(Ref(part[0], part[1], part[2]) for part in parts)
 
 
 def _is_triple(value: Any) -> bool:
@@ -284,9 +284,9 @@ def _is_triple(value: Any) -> bool:
 def _arguments(node: Any, layer: Layer) -> tuple[tuple[Any, ...], dict[str, Any]]:
     """(args, kwargs) of one call.
 
-    Keras 3 writes {"args": [...], "kwargs": {...}}. Keras 2 writes a list of [layer, node, tensor, kwargs], one for each
-    tensor of the first argument, without the list where an operator takes a single one; a first argument that is no
-    tensor is ["_CONSTANT_VALUE", -1, value, kwargs].
+    Keras 3 writes {"args": [...], "kwargs": {...}}. Keras 2 writes a list of [layer, node, tensor, kwargs], one for
+    each tensor of the first argument, without the list where an operator takes a single one; a first argument that is
+    no tensor is ["_CONSTANT_VALUE", -1, value, kwargs].
     """
     if isinstance(node, dict):
         args, kwargs = node.get("args", []), node.get("kwargs", {})

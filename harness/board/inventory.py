@@ -77,9 +77,11 @@ class Settings(_Frozen):
     """An ssh configuration file to use in place of ~/.ssh/config."""
     lab: str | None = None
     """The stand-in board behind this device; `inv lab.up` starts it and knows its address and keys."""
-    runner: Annotated[tuple[str, ...], BeforeValidator(_words)] = ()
+    runner: Annotated[tuple[str, ...], BeforeValidator(_words, json_schema_input_type=str | tuple[str, ...])] = ()
     """Words put before every program on the board, such as an emulator."""
-    cpus: Annotated[str | None, BeforeValidator(_text), Field(pattern=CPUS)] = None
+    cpus: Annotated[
+        Annotated[str, Field(pattern=CPUS)] | None, BeforeValidator(_text, json_schema_input_type=str | int | None)
+    ] = None
     """CPUs that jobs may use, such as 0-3 or 4,5; all when absent."""
     threads: int = Field(default=1, ge=1, le=256)
     """Threads of a job."""
@@ -181,6 +183,11 @@ def load(root: Path) -> Inventory:
                 _did_you_mean(device.target, file.targets) or f"Add it below `targets` in {SHARED}.",
             )
     return Inventory(targets=file.targets, devices=devices)
+
+
+def schema() -> dict[str, Any]:
+    """The JSON Schema of devices.yaml, by which an editor completes and checks it."""
+    return File.model_json_schema() | {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": SHARED}
 
 
 def _did_you_mean(word: str, known: Sequence[str] | set[str] | Mapping[str, Any]) -> str:

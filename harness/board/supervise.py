@@ -6,8 +6,8 @@ closes (the caller closed the channel, died, or the link was found dead), one wh
 passes (the link hangs, so that nobody can say anything). When the command ends first, the group is ended too, which
 takes the watchers and whatever strays the command left.
 
-sshd makes each command the leader of a group, dropbear does not; util-linux's setsid forks when a leader calls it, so it
-is called only where it is needed.
+sshd makes each command the leader of a group, dropbear does not. util-linux's setsid forks when a leader calls it, so
+it is called only where it is needed.
 """
 
 from __future__ import annotations

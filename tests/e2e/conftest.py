@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A real SSH server for every test of this folder: the loopback stand-in board, in a state folder of its own."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from harness.board import inventory, lab
+from harness.board.inventory import Device, Inventory
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(scope="session")
+def state(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Lab state and trusted keys of this test run alone; the user's own are neither read nor written."""
+    folder = tmp_path_factory.mktemp("state")
+    before = {name: os.environ.get(name) for name in ("XDG_STATE_HOME", "XDG_CONFIG_HOME")}
+    os.environ |= {name: str(folder / name.lower()) for name in before}
+    yield folder
+    for name, value in before.items():
+        if value is None:
+            del os.environ[name]
+        else:
+            os.environ[name] = value
+
+
+@pytest.fixture(scope="session")
+def boards(state: Path) -> Iterator[Inventory]:
+    """The project's inventory, with the loopback stand-in up."""
+    list(lab.up(["loopback"]))
+    yield inventory.load(ROOT)
+    list(lab.down(["loopback"]))
+
+
+@pytest.fixture
+def board(boards: Inventory, state: Path) -> Device:
+    """The stand-in as a plain board: no runner, for tests that run shell scripts."""
+    return boards.devices["qemu-aarch64"].model_copy(update={"runner": ()})
+
+
+@pytest.fixture
+def running() -> Callable[[str], bool]:
+    """Whether a process with this text in its command line is alive; waits up to 4 s for one to go away."""
+
+    def alive(text: str) -> bool:
+        for proc in Path("/proc").glob("[0-9]*"):
+            try:
+                command = (proc / "cmdline").read_bytes().replace(b"\0", b" ").decode("utf-8", "replace")
+            except OSError:
+                continue
+            if text in command and int(proc.name) != os.getpid():
+                return True
+        return False
+
+    def check(text: str) -> bool:
+        limit = time.monotonic() + 4
+        while alive(text):
+            if time.monotonic() > limit:
+                return True
+            time.sleep(0.05)
+        return False
+
+    return check

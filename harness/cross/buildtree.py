@@ -8,7 +8,7 @@ import os
 import re
 import shlex
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +16,12 @@ import cmake
 import ninja
 
 from harness.cross import cache
-from harness.cross.progress import Progress
+from harness.cross.progress import Progress, silent
 from harness.cross.toolchain import ROOT, Compiler, Target
 from harness.errors import BuildError
 
 CMAKE = Path(cmake.CMAKE_BIN_DIR, "cmake")
 NINJA = Path(ninja.BIN_DIR, "ninja")
-IDLE = "ninja: no work to do."
 
 
 def configure(
@@ -39,7 +38,7 @@ def configure(
         f"-DCMAKE_TOOLCHAIN_FILE={target.file}",
         f"-DBNN_TOOLCHAIN={compiler.toolchain}",
         f"-DBNN_COMPILER={compiler.program}",
-        f"-DBNN_SANITIZE={';'.join(sanitize)}",
+        f"-DBNN_SANITIZE={','.join(sanitize)}",
         f"-DCMAKE_RUNTIME_OUTPUT_DIRECTORY={folder}",
         "-DCMAKE_BUILD_TYPE=Release",
         "-DCMAKE_EXPORT_COMPILE_COMMANDS=ON",
@@ -64,18 +63,24 @@ def compile(folder: Path, program: str, target: Target, compiler: Compiler, prog
     Raises:
         BuildError: the code does not compile.
     """
-    command = [str(NINJA), "-C", str(folder), "-j", str(os.cpu_count() or 1), program]
-    ahead = subprocess.run([*command, "-n"], capture_output=True, text=True)
-    if ahead.returncode == 0 and IDLE in ahead.stdout:
-        return False
-    progress(f"Compiling the runtime for {target.name} with {compiler.toolchain} {compiler.version}")
     linked = cache.folder("zig") / f"linked-{compiler.version}-{target.name}"
-    if compiler.toolchain == "zig" and target.system == "Linux" and not linked.exists():
-        progress(f"The first build for {target.name} takes about 45 s more: zig compiles its C library for it, once")
-    done = _run(command, folder, target, compiler)
-    if compiler.toolchain == "zig":
+    compiled = False
+
+    def listen(line: str) -> None:
+        nonlocal compiled
+        # Ninja speaks when a step is over, and also of steps that only look for changes.
+        if compiled or not re.match(r"\[\d+/\d+\] (Building|Linking) ", line):
+            return
+        compiled = True
+        progress(f"Compiling the runtime for {target.name} with {compiler.toolchain} {compiler.version}")
+        if compiler.toolchain == "zig" and target.system == "Linux" and not linked.exists():
+            progress(f"The first build for {target.name} takes about 45 s more: zig compiles its C library, once")
+
+    command = [str(NINJA), "-C", str(folder), "-j", str(os.cpu_count() or 1), program]
+    _run(command, folder, target, compiler, listen)
+    if compiled and compiler.toolchain == "zig":
         linked.touch()
-    return IDLE not in done
+    return compiled
 
 
 def identity(folder: Path) -> tuple[str, str]:
@@ -109,18 +114,32 @@ def write(path: Path, text: str) -> None:
     draft.replace(path)
 
 
-def _run(command: list[str], folder: Path, target: Target, compiler: Compiler) -> str:
+def _run(
+    command: list[str], folder: Path, target: Target, compiler: Compiler, listen: Callable[[str], None] = silent
+) -> None:
     zig = str(cache.folder("zig"))
     environment = {**os.environ, "ZIG_GLOBAL_CACHE_DIR": zig, "ZIG_LOCAL_CACHE_DIR": zig}
-    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment)
-    if done.returncode == 0:
-        return done.stdout
+    lines: list[str] = []
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace", env=environment
+    ) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            lines.append(line.strip())
+            listen(lines[-1])
+    if process.returncode == 0:
+        return
     log = folder / "failed.log"
-    log.write_text(done.stdout, "utf-8")
-    lines = [line.strip() for line in done.stdout.splitlines() if line.strip()]
-    errors = [line for line in lines if re.search(r"\berror\b|undefined reference", line, re.IGNORECASE)]
+    log.write_text("\n".join(lines) + "\n", "utf-8")
+    # CMake says what is wrong below the line that says error; compilers say both in one.
+    errors = [
+        " ".join(part for part in lines[at : at + 3] if part) if line.startswith("CMake Error") else line
+        for at, line in enumerate(lines)
+        if re.search(r"\berror\b|undefined reference", line, re.IGNORECASE)
+    ]
+    said = [line for line in errors or lines[-5:] if line]
     raise BuildError(
         f"The runtime cannot be compiled for {target.name} with {compiler.toolchain} {compiler.version}.",
-        "\n".join(line.replace(f"{ROOT}/", "") for line in (errors or lines[-5:])[:5]),
+        "\n".join(line.replace(f"{ROOT}/", "") for line in said[:5]),
         f"All that was said is in {os.path.relpath(log)}.",
     )

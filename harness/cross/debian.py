@@ -101,8 +101,7 @@ def environment(path: Path) -> dict[str, str]:
     if home not in path.parents:
         return {}
     prefix = home.joinpath(*path.relative_to(home).parts[:2])
-    triplet = f"{platform.machine()}-linux-gnu"
-    folders = [prefix / "usr/lib" / triplet, prefix / "lib" / triplet, prefix / "usr/lib", prefix / "lib"]
+    folders = [below for lib in ("usr/lib", "lib") for below in [*prefix.glob(f"{lib}/*-linux-gnu*"), prefix / lib]]
     present = [str(folder) for folder in folders if folder.is_dir()]
     inherited = [value for value in [os.environ.get("LD_LIBRARY_PATH", "")] if value]
     return {"LD_LIBRARY_PATH": ":".join(present + inherited)}

@@ -165,9 +165,8 @@ def test_what_a_job_leaves_running_is_ended(
 
 def test_a_cut_connection_is_told_apart_from_a_crash(board: Device, running: Callable[[str], bool]) -> None:
     with connect(board) as transport:
-        session = transport.run(
-            "p=$$; while grep -qv sshd /proc/$p/comm; do p=$(cut -d' ' -f4 /proc/$p/stat); done; echo $p"
-        )
+        climb = "p=$$; while grep -qv sshd /proc/$p/comm; do p=$(cut -d' ' -f4 /proc/$p/stat); done; echo $p"
+        session = transport.run(climb)
         with transport.start("sleep 4713.1") as process:
             os.kill(int(session.text), signal.SIGKILL)
             with pytest.raises(DeviceLost, match="connection broke"):
@@ -200,9 +199,8 @@ def test_two_never_hold_one_board(transport: Transport, tmp_path: Path) -> None:
     heard: list[str] = []
     with connect(device) as other:
         with lock.hold(transport, "the first"):
-            with pytest.raises(DeviceUnfit, match=r"in use by .*the first"):
-                with lock.hold(other, "the second", heard.append):
-                    raise AssertionError
+            with pytest.raises(DeviceUnfit, match=r"in use by .*the first"), lock.hold(other, "second", heard.append):
+                raise AssertionError
             assert "the first" in heard[0]
         with lock.hold(other, "the second"):
             pass

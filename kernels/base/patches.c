@@ -44,7 +44,8 @@ void bnn_patches_plan(struct bnn_patches *p, uint32_t granule, uint32_t band_pix
     const struct bnn_axis y = bnn_axis_y(p), x = bnn_axis_x(p);
     p->rows = has_padding(&y) || has_padding(&x) ? BNN_ROWS_PADDED : BNN_ROWS_IN_PLACE;
     p->patch_words = w->stride_w * p->pixel_words;
-    p->row_words = (p->in_w + w->pad_left + w->pad_right) * p->pixel_words;
+    p->row_words = p->in_w * p->pixel_words;
+    if (p->rows == BNN_ROWS_PADDED) p->row_words += (w->pad_left + w->pad_right) * p->pixel_words;
   }
   const uint32_t bands = ceil_div(p->out_h, ceil_div(band_pixels, p->out_w));
   p->band_rows = ceil_div(p->out_h, bands);
@@ -71,7 +72,7 @@ static void fill(const struct bnn_patches *p, uint32_t *to, size_t words) {
   if (!p->fill)
     memset(to, 0, words * sizeof *to);
   else
-    for (size_t i = 0; i < words; i++) to[i] = p->fill;
+    for (size_t i = 0; i < words; i++) memcpy(to + i, &p->fill, sizeof *to); /* it may be a float */
 }
 
 static void pad_row(const struct bnn_patches *p, const uint32_t *from, uint32_t *to) {

@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "bconv2d/bconv2d.h"
+
+#include <math.h>
+#include <stdio.h>
+
+#include "tools/check.h"
+
+/* The definition, one bit at a time. */
+static int32_t accumulate(const struct bnn_bconv2d_problem *p, const uint32_t *x, const uint32_t *filter, uint32_t image,
+                          uint32_t out_y, uint32_t out_x, uint32_t group) {
+  const struct bnn_window *w = &p->window;
+  const uint32_t channels = p->channels / p->groups, words = (channels + 31) / 32, x_words = (p->channels + 31) / 32;
+  int32_t acc = 0;
+  for (uint32_t ky = 0; ky < w->kernel_h; ky++)
+    for (uint32_t kx = 0; kx < w->kernel_w; kx++, filter += words) {
+      const int64_t y = (int64_t)out_y * w->stride_h + (int64_t)ky * w->dilation_h - w->pad_top;
+      const int64_t at = (int64_t)out_x * w->stride_w + (int64_t)kx * w->dilation_w - w->pad_left;
+      const bool inside = y >= 0 && y < p->in_h && at >= 0 && at < p->in_w;
+      if (!inside && p->border == BNN_BORDER_ZERO) continue;
+      const uint32_t *pixel = inside ? x + (((size_t)image * p->in_h + (size_t)y) * p->in_w + (size_t)at) * x_words +
+                                           (size_t)group * words : NULL;
+      for (uint32_t i = 0; i < channels; i++) {
+        const uint32_t differ = ((pixel ? pixel[i / 32] : 0) ^ filter[i / 32]) >> i % 32 & 1;
+        acc += differ ? -1 : 1;
+      }
+    }
+  return acc;
+}
+
+static float clamp(float value, float lo, float hi) { return value < lo ? lo : value > hi ? hi : value; }
+
+static void define(const struct bnn_bconv2d_problem *p, const struct bnn_bconv2d_weights *w, const uint32_t *x, void *out) {
+  const uint32_t group_filters = p->filters / p->groups, y_words = (p->filters + 31) / 32;
+  const size_t filter_words = (size_t)p->window.kernel_h * p->window.kernel_w * ((p->channels / p->groups + 31) / 32);
+  float *floats = out;
+  uint32_t *words = out;
+  for (uint32_t image = 0; image < p->batch; image++)
+    for (uint32_t y = 0; y < p->out_h; y++)
+      for (uint32_t at = 0; at < p->out_w; at++, floats += p->filters, words += y_words) {
+        for (uint32_t i = 0; p->output == BNN_BCONV2D_BITS && i < y_words; i++) words[i] = 0;
+        for (uint32_t o = 0; o < p->filters; o++) {
+          const int32_t acc = accumulate(p, x, w->filter + o * filter_words, image, y, at, o / group_filters);
+          if (p->output == BNN_BCONV2D_BITS) {
+            words[o / 32] |= (uint32_t)(acc < w->threshold[o]) << o % 32;
+            continue;
+          }
+          float value = (float)acc;
+          if (w->clamp_lo && value < (float)w->clamp_lo[o]) value = (float)w->clamp_lo[o];
+          if (w->clamp_hi && value > (float)w->clamp_hi[o]) value = (float)w->clamp_hi[o];
+          floats[o] = clamp(value * (w->multiplier ? w->multiplier[o] : 1.0f) + (w->bias ? w->bias[o] : 0.0f), p->lo, p->hi);
+        }
+      }
+}
+
+struct work {
+  const struct bnn_bconv2d_plan *plan;
+  const void *packed;
+  const uint32_t *x;
+  void *y, *scratch;
+};
+
+static void run(void *argument, size_t begin, size_t end) {
+  const struct work *w = argument;
+  bnn_bconv2d_run(w->plan, w->packed, w->x, w->y, w->scratch, begin, end);
+}
+
+static int32_t *integers(struct check_case *c, uint32_t count, int32_t centre, uint32_t spread) {
+  int32_t *values = check_buffer(c, count * sizeof *values);
+  for (uint32_t i = 0; i < count; i++) {
+    const uint32_t kind = check_between(c, 0, 15);
+    values[i] = kind == 0 ? INT32_MIN : kind == 1 ? INT32_MAX
+                          : centre + (int32_t)check_between(c, 0, 2 * spread) - (int32_t)spread;
+  }
+  return values;
+}
+
+static struct bnn_bconv2d_problem draw(struct check_case *c, struct check_image *image) {
+  static const uint32_t sizes[] = {1, 3, 17, 31, 32, 33, 40, 64, 64, 65, 96, 100, 128, 128, 160, 192, 256, 320, 512};
+  static const uint32_t filters[] = {1, 2, 3, 5, 7, 8, 9, 15, 16, 17, 24, 31, 32, 33, 40, 63, 64, 65, 72, 100, 130};
+  const bool deep = !check_between(c, 0, 40); /* sums beyond 16 bits, with a large kernel */
+  *image = check_image(c, deep ? 3 : check_between(c, 0, 3) ? 9 : 20);
+  struct bnn_bconv2d_problem p = {
+      .batch = image->batch, .in_h = image->in_h, .in_w = image->in_w, .out_h = image->out_h, .out_w = image->out_w,
+      .window = image->window, .groups = 1,
+      .border = check_between(c, 0, 1) ? BNN_BORDER_ZERO : BNN_BORDER_ONE,
+      .output = check_between(c, 0, 1) ? BNN_BCONV2D_BITS : BNN_BCONV2D_F32,
+      .lo = -INFINITY, .hi = INFINITY,
+  };
+  p.channels = check_pick(c, sizes, sizeof sizes / sizeof *sizes);
+  p.filters = check_pick(c, filters, sizeof filters / sizeof *filters);
+  if (!check_between(c, 0, 4)) {
+    p.groups = check_between(c, 2, 4);
+    p.channels = p.groups * 32 * check_between(c, 1, 3);
+    p.filters *= p.groups;
+  }
+  if (deep) p.groups = 1, p.channels = check_between(c, 2000, 12000);
+  if (!check_between(c, 0, 2)) p.lo = -check_float(c) * check_float(c), p.hi = p.lo + 3.0f;
+  const uint64_t macs = (uint64_t)p.batch * p.out_h * p.out_w * p.filters * p.channels / p.groups * p.window.kernel_h *
+                        p.window.kernel_w;
+  if (macs > 1000000) p.filters = p.groups * (check_between(c, 0, 1) ? 1 : 9); /* the definition takes a bit at a time */
+  return p;
+}
+
+bool check_bconv2d(struct check_case *c, const struct bnn_select *select, bool *skipped) {
+  struct check_image image;
+  const struct bnn_bconv2d_problem p = draw(c, &image);
+  const bool f32 = p.output == BNN_BCONV2D_F32;
+  const uint32_t taps = p.channels / p.groups * p.window.kernel_h * p.window.kernel_w;
+  check_describe(c, &image, p.channels, p.filters, p.groups,
+                 p.border == BNN_BORDER_ONE ? (f32 ? "border one, f32" : "border one, bits")
+                                            : (f32 ? "border zero, f32" : "border zero, bits"));
+
+  struct bnn_bconv2d_weights weights = {0};
+  weights.filter = check_bits(c, (size_t)p.filters * p.window.kernel_h * p.window.kernel_w, p.channels / p.groups);
+  if (f32 && check_between(c, 0, 3)) weights.multiplier = check_floats(c, p.filters);
+  if (f32 && check_between(c, 0, 3)) weights.bias = check_floats(c, p.filters);
+  const bool clamped = f32 && !check_between(c, 0, 2);
+  if (clamped && check_between(c, 0, 3)) weights.clamp_lo = integers(c, p.filters, -(int32_t)taps / 2, taps / 2);
+  if (clamped) weights.clamp_hi = integers(c, p.filters, (int32_t)taps / 2, taps / 2);
+  if (!f32) weights.threshold = integers(c, p.filters, 0, c->data == CHECK_RANDOM ? taps / 8 + 2 : taps + 1);
+
+  struct bnn_bconv2d_plan plan;
+  if (!bnn_bconv2d_plan(&plan, &p, clamped, select)) return *skipped = true;
+  const size_t pixels = (size_t)p.batch * p.out_h * p.out_w, y_words = pixels * (f32 ? p.filters : (p.filters + 31) / 32);
+  const uint32_t *x = check_bits(c, (size_t)p.batch * p.in_h * p.in_w, p.channels);
+  void *packed = check_buffer(c, plan.packed_bytes), *expected = check_buffer(c, y_words * sizeof(uint32_t));
+  struct work work = {&plan, packed, x, check_buffer(c, y_words * sizeof(uint32_t)), check_buffer(c, plan.scratch_bytes)};
+  define(&p, &weights, x, expected);
+  bnn_bconv2d_pack(&plan, &weights, packed);
+  check_split(c, plan.units, run, &work);
+  return f32 ? check_equal_floats(c, work.y, expected, y_words) : check_equal_words(c, work.y, expected, y_words);
+}

@@ -1,21 +1,27 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The commands of the `bnn` binary. Each writes JSON lines to standard output and returns the exit code. */
+/* The commands of the `bnn` binary. Each writes JSON lines to standard output and returns the exit code: 0, the number of
+ * a status after a line of type "error", or EXIT_USAGE. */
 #ifndef BNN_TOOLS_COMMAND_H
 #define BNN_TOOLS_COMMAND_H
 
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/json.h"
 #include "base/status.h"
 
 #define EXIT_USAGE 64
 #define MAX_FILES 64
 
+struct files {
+  const char *path[MAX_FILES];
+  uint32_t count;
+};
+
 /* What the command line said; what it did not say has its default. */
 struct options {
   const char *model;
-  const char *inputs[MAX_FILES], *outputs[MAX_FILES], *goldens[MAX_FILES];
-  uint32_t input_count, output_count, golden_count;
+  struct files inputs, outputs, goldens;
   struct bnn_options session;
   double atol, rtol;
   uint32_t samples;
@@ -28,13 +34,8 @@ struct options {
 /* Fills *options from argv[1..], argv[0] being the command. False after a message on standard error: a usage error. */
 bool options_parse(struct options *options, int argc, char **argv);
 
-/* Writes {"type":"error",...} and returns the exit code of the status. */
+/* Writes {"type":"error",...}, and the message on standard error; returns the exit code of the status. */
 int report_error(const struct bnn_error *error);
-
-/* {"type":"host",...}: what this CPU is and has. */
-void report_host(void);
-/* {"type":"model",...} */
-void report_model(const struct bnn_model *model, const struct bnn_session *session);
 
 int command_info(const struct options *options);
 int command_run(const struct options *options);

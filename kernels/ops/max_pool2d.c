@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "ops/loops.h"
+#include "ops/taps.h"
+
+static enum bnn_status check(const struct bnn_call *call, struct bnn_error *error) {
+  const struct bnn_max_pool2d_params *params = call->params;
+  BNN_TRY(bnn_rule_floats(call, 1, error));
+  return bnn_rule_pool(call, &params->window, error);
+}
+
+static enum bnn_status plan(const struct bnn_call *call, struct bnn_plan *plan, struct bnn_error *error) {
+  (void)error;
+  const struct bnn_max_pool2d_params *params = call->params;
+  plan->units = bnn_value_pixels(call->output);
+  plan->grain = bnn_grain((size_t)bnn_value_channels(call->output) * params->window.kernel_h * params->window.kernel_w);
+  return BNN_E_OK;
+}
+
+static void run(const struct bnn_call *call, const struct bnn_plan *plan, size_t begin, size_t end, uint32_t thread) {
+  (void)plan, (void)thread;
+  const struct bnn_max_pool2d_params *params = call->params;
+  const struct bnn_value *input = call->inputs[0];
+  size_t channels = input->shape[3], width = call->output->shape[2], height = call->output->shape[1];
+  for (size_t at = begin; at < end; at++) {
+    struct bnn_pool_pixel pixel =
+        bnn_pool_pixel(&params->window, input, (uint32_t)(at / width % height), (uint32_t)(at % width));
+    float *y = (float *)call->output->data + at * channels;
+    for (size_t c = 0; c < channels; c++) y[c] = -INFINITY;
+    for (uint32_t i = pixel.rows.first; i < pixel.rows.last; i++) {
+      for (uint32_t j = pixel.columns.first; j < pixel.columns.last; j++) {
+        const float *x = (const float *)input->data +
+                         bnn_tap_pixel(&params->window, input, &pixel, at / (width * height), i, j) * channels;
+        BNN_EACH
+        for (size_t c = 0; c < channels; c++) y[c] = x[c] > y[c] ? x[c] : y[c];
+      }
+    }
+  }
+}
+
+const struct bnn_op bnn_op_max_pool2d = {check, plan, run};

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "ops/loops.h"
+#include "ops/walk.h"
+
+static enum bnn_status check(const struct bnn_call *call, struct bnn_error *error) {
+  BNN_TRY(bnn_rule_floats(call, 2, error));
+  BNN_TRY(bnn_rule_same_shape(call, error));
+  return bnn_rule_broadcast(call, error);
+}
+
+static enum bnn_status plan(const struct bnn_call *call, struct bnn_plan *plan, struct bnn_error *error) {
+  struct bnn_walk *walk = plan->state = bnn_plan_keep(plan, sizeof *walk);
+  if (walk == NULL) return bnn_fail(error, BNN_E_MEMORY, "no memory to plan '%.80s'", call->name);
+  bnn_walk_broadcast(walk, call->output, call->inputs, 2);
+  plan->units = bnn_walk_rows(walk);
+  plan->grain = bnn_grain(bnn_walk_row_length(walk));
+  plan->in_place = 1;
+  return BNN_E_OK;
+}
+
+static void run(const struct bnn_call *call, const struct bnn_plan *plan, size_t begin, size_t end, uint32_t thread) {
+  (void)thread;
+  const struct bnn_walk *walk = plan->state;
+  size_t n = bnn_walk_row_length(walk), step = walk->stride[1][walk->rank - 1];
+  for (size_t row = begin; row < end; row++) {
+    size_t at[BNN_WALK_OPERANDS];
+    bnn_walk_row(walk, row, at);
+    const float *x = (const float *)call->inputs[0]->data + row * n, *alpha = (const float *)call->inputs[1]->data + at[1];
+    float *y = (float *)call->output->data + row * n;
+    BNN_EACH
+    for (size_t i = 0; i < n; i++) y[i] = x[i] < 0 ? alpha[i * step] * x[i] : x[i];
+  }
+}
+
+const struct bnn_op bnn_op_prelu = {check, plan, run};

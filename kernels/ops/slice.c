@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "ops/loops.h"
+#include "ops/walk.h"
+
+static enum bnn_status check(const struct bnn_call *call, struct bnn_error *error) {
+  const struct bnn_slice_params *params = call->params;
+  const struct bnn_value *x = call->inputs[0], *y = call->output;
+  enum bnn_dtype dtype = x->dtype == BNN_BITS ? BNN_BITS : BNN_F32;
+  BNN_TRY(bnn_rule_input(call, 0, dtype, error));
+  BNN_TRY(bnn_rule_output(call, dtype, error));
+  if (y->rank != x->rank) return bnn_broken(call, error, "the output has %u axes, the input %u", (unsigned)y->rank, (unsigned)x->rank);
+  for (uint32_t axis = 0; axis < x->rank; axis++) {
+    uint64_t last = params->begin[axis] + (uint64_t)(y->shape[axis] - 1) * params->step[axis];
+    if (params->step[axis] == 0 || last >= x->shape[axis]) {
+      return bnn_broken(call, error, "axis %u: %u from %u in steps of %u, out of %u", (unsigned)axis, (unsigned)y->shape[axis],
+                        (unsigned)params->begin[axis], (unsigned)params->step[axis], (unsigned)x->shape[axis]);
+    }
+  }
+  uint32_t inner = x->rank - 1; /* bits have an axis */
+  if (dtype == BNN_BITS && (params->step[inner] != 1 || params->begin[inner] % 32 ||
+                            (y->shape[inner] % 32 && params->begin[inner] + y->shape[inner] != x->shape[inner]))) {
+    return bnn_fail(error, BNN_E_UNSUPPORTED, "layer '%.80s' (slice): its channels of bits are not whole words", call->name);
+  }
+  return BNN_E_OK;
+}
+
+static enum bnn_status plan(const struct bnn_call *call, struct bnn_plan *plan, struct bnn_error *error) {
+  const struct bnn_slice_params *params = call->params;
+  const struct bnn_value *x = call->inputs[0], *y = call->output;
+  struct bnn_walk *walk = plan->state = bnn_plan_keep(plan, sizeof *walk);
+  if (walk == NULL) return bnn_fail(error, BNN_E_MEMORY, "no memory to plan '%.80s'", call->name);
+  *walk = (struct bnn_walk){.rank = x->rank, .operands = 1};
+  uint32_t shape[BNN_MAX_RANK];
+  size_t stride[BNN_MAX_RANK];
+  bnn_word_shape(x, shape);
+  bnn_dense_strides(shape, x->rank, stride);
+  for (uint32_t axis = 0; axis < x->rank; axis++) {
+    bool words = x->dtype == BNN_BITS && axis + 1 == x->rank;
+    walk->shape[axis] = words ? bnn_words(y->shape[axis]) : y->shape[axis];
+    walk->stride[0][axis] = stride[axis] * params->step[axis];
+    walk->base[0] += stride[axis] * (words ? params->begin[axis] / 32 : params->begin[axis]);
+  }
+  bnn_walk_join(walk);
+  plan->units = bnn_walk_rows(walk);
+  plan->grain = bnn_grain(bnn_walk_row_length(walk));
+  return BNN_E_OK;
+}
+
+static void run(const struct bnn_call *call, const struct bnn_plan *plan, size_t begin, size_t end, uint32_t thread) {
+  (void)thread;
+  bnn_walk_gather(plan->state, call->inputs[0]->data, call->output->data, begin, end);
+}
+
+const struct bnn_op bnn_op_slice = {check, plan, run};

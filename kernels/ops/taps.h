@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Which taps of a window lie inside the image. */
+#ifndef BNN_OPS_TAPS_H
+#define BNN_OPS_TAPS_H
+
+#include "runtime/value.h"
+
+/* Taps [first, last) of `kernel` taps, `dilation` apart, the first one at `origin`, that fall into [0, size). */
+struct bnn_taps {
+  uint32_t first, last;
+};
+
+static inline struct bnn_taps bnn_taps_inside(int64_t origin, uint32_t kernel, uint32_t dilation, uint32_t size) {
+  int64_t first = origin < 0 ? (-origin + dilation - 1) / dilation : 0;
+  int64_t last = origin < size ? ((int64_t)size - origin + dilation - 1) / dilation : 0;
+  if (last > kernel) last = kernel;
+  if (first > last) first = last;
+  return (struct bnn_taps){(uint32_t)first, (uint32_t)last};
+}
+
+/* One output pixel of a pool: the taps inside the image, and where the first tap of all would be. */
+struct bnn_pool_pixel {
+  int64_t y, x;
+  struct bnn_taps rows, columns;
+};
+
+/* `row` counts output rows of all images of the batch. */
+static inline struct bnn_pool_pixel bnn_pool_pixel(const struct bnn_window *window, const struct bnn_value *input,
+                                                   uint32_t out_y, uint32_t out_x) {
+  struct bnn_pool_pixel pixel = {
+      .y = (int64_t)out_y * window->stride_h - window->pad_top,
+      .x = (int64_t)out_x * window->stride_w - window->pad_left,
+  };
+  pixel.rows = bnn_taps_inside(pixel.y, window->kernel_h, window->dilation_h, input->shape[1]);
+  pixel.columns = bnn_taps_inside(pixel.x, window->kernel_w, window->dilation_w, input->shape[2]);
+  return pixel;
+}
+
+/* The pixel of the input, counted over all images, that tap (i, j) reads. */
+static inline size_t bnn_tap_pixel(const struct bnn_window *window, const struct bnn_value *input,
+                                   const struct bnn_pool_pixel *pixel, size_t image, uint32_t i, uint32_t j) {
+  size_t y = (size_t)(pixel->y + (int64_t)i * window->dilation_h), x = (size_t)(pixel->x + (int64_t)j * window->dilation_w);
+  return (image * input->shape[1] + y) * input->shape[2] + x;
+}
+
+#endif

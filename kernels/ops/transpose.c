@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "ops/loops.h"
+#include "ops/walk.h"
+
+static enum bnn_status check(const struct bnn_call *call, struct bnn_error *error) {
+  const struct bnn_transpose_params *params = call->params;
+  const struct bnn_value *x = call->inputs[0];
+  enum bnn_dtype dtype = x->dtype == BNN_BITS ? BNN_BITS : BNN_F32;
+  BNN_TRY(bnn_rule_input(call, 0, dtype, error));
+  BNN_TRY(bnn_rule_output(call, dtype, error));
+  uint32_t shape[BNN_MAX_RANK], seen = 0;
+  for (uint32_t axis = 0; axis < x->rank; axis++) {
+    uint32_t from = params->permutation[axis];
+    if (from >= x->rank || (seen >> from & 1)) return bnn_broken(call, error, "permutation: not one of %u axes", (unsigned)x->rank);
+    seen |= 1u << from;
+    shape[axis] = x->shape[from];
+  }
+  if (dtype == BNN_BITS && params->permutation[x->rank - 1] != x->rank - 1) {
+    return bnn_fail(error, BNN_E_UNSUPPORTED, "layer '%.80s' (transpose): there is no kernel that moves the channels of bits",
+                    call->name);
+  }
+  return bnn_rule_shape(call, shape, x->rank, error);
+}
+
+static enum bnn_status plan(const struct bnn_call *call, struct bnn_plan *plan, struct bnn_error *error) {
+  const struct bnn_transpose_params *params = call->params;
+  const struct bnn_value *x = call->inputs[0];
+  struct bnn_walk *walk = plan->state = bnn_plan_keep(plan, sizeof *walk);
+  if (walk == NULL) return bnn_fail(error, BNN_E_MEMORY, "no memory to plan '%.80s'", call->name);
+  *walk = (struct bnn_walk){.rank = x->rank, .operands = 1};
+  uint32_t shape[BNN_MAX_RANK];
+  size_t stride[BNN_MAX_RANK];
+  bnn_word_shape(x, shape);
+  bnn_dense_strides(shape, x->rank, stride);
+  for (uint32_t axis = 0; axis < x->rank; axis++) {
+    walk->shape[axis] = shape[params->permutation[axis]];
+    walk->stride[0][axis] = stride[params->permutation[axis]];
+  }
+  bnn_walk_join(walk);
+  plan->alias = walk->rank == 1 && walk->stride[0][0] == 1; /* only axes of size 1 moved */
+  plan->units = bnn_walk_rows(walk);
+  plan->grain = bnn_grain(bnn_walk_row_length(walk));
+  return BNN_E_OK;
+}
+
+static void run(const struct bnn_call *call, const struct bnn_plan *plan, size_t begin, size_t end, uint32_t thread) {
+  (void)thread;
+  bnn_walk_gather(plan->state, call->inputs[0]->data, call->output->data, begin, end);
+}
+
+const struct bnn_op bnn_op_transpose = {check, plan, run};

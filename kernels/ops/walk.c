@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "ops/walk.h"
+
+#include <string.h>
+
+void bnn_dense_strides(const uint32_t *shape, uint32_t rank, size_t *stride) {
+  size_t step = 1;
+  for (uint32_t axis = rank; axis-- > 0; step *= shape[axis]) stride[axis] = step;
+}
+
+void bnn_word_shape(const struct bnn_value *value, uint32_t shape[BNN_MAX_RANK]) {
+  memcpy(shape, value->shape, sizeof value->shape);
+  if (value->dtype == BNN_BITS) shape[value->rank - 1] = bnn_words(shape[value->rank - 1]);
+}
+
+void bnn_walk_broadcast(struct bnn_walk *walk, const struct bnn_value *output, const struct bnn_value *const *operands,
+                        uint32_t count) {
+  *walk = (struct bnn_walk){.rank = output->rank, .operands = count};
+  for (uint32_t axis = 0; axis < output->rank; axis++) walk->shape[axis] = output->shape[axis];
+  for (uint32_t k = 0; k < count; k++) {
+    const struct bnn_value *operand = operands[k];
+    uint32_t missing = output->rank - operand->rank;
+    bnn_dense_strides(operand->shape, operand->rank, walk->stride[k] + missing);
+    for (uint32_t axis = 0; axis < operand->rank; axis++) {
+      if (operand->shape[axis] == 1) walk->stride[k][axis + missing] = 0;
+    }
+  }
+  bnn_walk_join(walk);
+}
+
+static bool joins(const struct bnn_walk *walk, uint32_t outer, uint32_t inner) {
+  for (uint32_t k = 0; k < walk->operands; k++) {
+    if (walk->stride[k][outer] != walk->stride[k][inner] * walk->shape[inner]) return false;
+  }
+  return true;
+}
+
+static void move_axis(struct bnn_walk *walk, uint32_t to, uint32_t from) {
+  walk->shape[to] = walk->shape[from];
+  for (uint32_t k = 0; k < walk->operands; k++) walk->stride[k][to] = walk->stride[k][from];
+}
+
+void bnn_walk_join(struct bnn_walk *walk) {
+  uint32_t kept = 0;
+  for (uint32_t axis = 0; axis < walk->rank; axis++) {
+    if (walk->shape[axis] == 1) continue;
+    if (kept > 0 && joins(walk, kept - 1, axis)) {
+      size_t outer = walk->shape[kept - 1];
+      move_axis(walk, kept - 1, axis);
+      walk->shape[kept - 1] *= outer;
+    } else {
+      move_axis(walk, kept++, axis);
+    }
+  }
+  if (kept == 0) {
+    walk->shape[0] = 1;
+    for (uint32_t k = 0; k < walk->operands; k++) walk->stride[k][0] = 1;
+    kept = 1;
+  }
+  walk->rank = kept;
+}
+
+size_t bnn_walk_rows(const struct bnn_walk *walk) {
+  size_t rows = 1;
+  for (uint32_t axis = 0; axis + 1 < walk->rank; axis++) rows *= walk->shape[axis];
+  return rows;
+}
+
+void bnn_walk_row(const struct bnn_walk *walk, size_t row, size_t offset[BNN_WALK_OPERANDS]) {
+  memcpy(offset, walk->base, sizeof walk->base);
+  for (uint32_t axis = walk->rank - 1; axis-- > 0;) {
+    size_t index = row % walk->shape[axis];
+    row /= walk->shape[axis];
+    for (uint32_t k = 0; k < walk->operands; k++) offset[k] += index * walk->stride[k][axis];
+  }
+}
+
+void bnn_walk_gather(const struct bnn_walk *walk, const uint32_t *x, uint32_t *y, size_t begin, size_t end) {
+  size_t n = bnn_walk_row_length(walk), step = walk->stride[0][walk->rank - 1];
+  for (size_t row = begin; row < end; row++) {
+    size_t at[BNN_WALK_OPERANDS];
+    bnn_walk_row(walk, row, at);
+    const uint32_t *from = x + at[0];
+    uint32_t *to = y + row * n;
+    if (step == 1) {
+      memcpy(to, from, n * sizeof *to);
+    } else {
+      for (size_t i = 0; i < n; i++) to[i] = from[i * step];
+    }
+  }
+}

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Walks over an output of up to six axes, row by row, and says where in each operand the row begins and how far apart its
+ * elements lie there. Broadcasting, transposing and slicing are all walks that differ in their strides alone. */
+#ifndef BNN_OPS_WALK_H
+#define BNN_OPS_WALK_H
+
+#include "runtime/value.h"
+
+#define BNN_WALK_OPERANDS 3
+
+struct bnn_walk {
+  uint32_t rank, operands;
+  size_t shape[BNN_MAX_RANK];
+  size_t stride[BNN_WALK_OPERANDS][BNN_MAX_RANK]; /* in elements; 0 repeats */
+  size_t base[BNN_WALK_OPERANDS];                 /* where the walk begins */
+};
+
+/* The strides of a dense tensor of this shape. */
+void bnn_dense_strides(const uint32_t *shape, uint32_t rank, size_t *stride);
+
+/* The shape in elements of 4 bytes: floats, or the words of bits. */
+void bnn_word_shape(const struct bnn_value *value, uint32_t shape[BNN_MAX_RANK]);
+
+/* The walk of NumPy broadcasting. */
+void bnn_walk_broadcast(struct bnn_walk *walk, const struct bnn_value *output, const struct bnn_value *const *operands,
+                        uint32_t count);
+
+/* Drops axes of size 1 and joins axes that are one in all operands, so that rows are as long as can be. Rank becomes at
+ * least 1. */
+void bnn_walk_join(struct bnn_walk *walk);
+
+static inline size_t bnn_walk_row_length(const struct bnn_walk *walk) { return walk->shape[walk->rank - 1]; }
+size_t bnn_walk_rows(const struct bnn_walk *walk);
+
+/* offset[k]: where row `row` begins in operand k. */
+void bnn_walk_row(const struct bnn_walk *walk, size_t row, size_t offset[BNN_WALK_OPERANDS]);
+
+/* Copies the rows [begin, end) of operand 0, elements of 4 bytes, one after the other to y. */
+void bnn_walk_gather(const struct bnn_walk *walk, const uint32_t *x, uint32_t *y, size_t begin, size_t end);
+
+#endif

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A model with its session and the arrays that go in and out, as `run` and `bench` need them. */
+#ifndef BNN_TOOLS_NETWORK_H
+#define BNN_TOOLS_NETWORK_H
+
+#include "tools/command.h"
+
+/* A file in memory. */
+struct array {
+  void *data;
+  size_t bytes;
+};
+
+struct network {
+  struct bnn_model *model;
+  struct bnn_session *session;
+  struct bnn_model_info info;
+  struct array inputs[MAX_FILES];
+  size_t runs; /* how many samples each input holds */
+};
+
+/* Opens the model and makes the session. Nothing is left open on failure. */
+enum bnn_status network_open(struct network *network, const struct options *options, struct bnn_error *error);
+/* Reads the input files; each must hold the same whole number of samples. */
+enum bnn_status network_read_inputs(struct network *network, const struct files *files, struct bnn_error *error);
+/* Points the session to sample `run`. */
+enum bnn_status network_set_inputs(struct network *network, size_t run, struct bnn_error *error);
+void network_close(struct network *network);
+
+/* {"type":"model",...} */
+void report_model(const struct network *network);
+/* {"name":..., "dtype":..., "shape":[...]} and, where asked, "bytes". */
+void report_tensor(struct bnn_json *json, const struct bnn_tensor_info *info, uint64_t bytes);
+
+/* The whole file; array->data is to be freed. IO, MEMORY. */
+enum bnn_status array_read(struct array *array, const char *path, struct bnn_error *error);
+
+#endif

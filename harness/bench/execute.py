@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +72,22 @@ def checked(
     if not ended.ok:
         raise failure(transport.device.name, arguments[0], events, ended)
     return events, ended
+
+
+def check(transport: Transport, binary: str, options: Sequence[str]) -> Iterator[dict[str, Any]]:
+    """The events of `bnn check`: every kernel of the board against the scalar one. A failure is an event.
+
+    Raises:
+        JobFailed: it ended otherwise than by finding a wrong kernel.
+    """
+    seen: list[dict[str, Any]] = []
+    for event in job.run(transport, binary, ["check", *options]):
+        if isinstance(event, job.Ended):
+            if not event.ok and not any(each["type"] == "failure" for each in seen):
+                raise failure(transport.device.name, "check", seen, event)
+        else:
+            seen.append(event)
+            yield event
 
 
 def failure(device: str, verb: str, events: Sequence[Mapping[str, Any]], ended: job.Ended) -> JobFailed:

@@ -3,11 +3,17 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from harness.bench.record import Model, Run
+from harness.bench.record import Agreement, Model, Run
+from harness.bench.verification import Verified
+from harness.model.graph import Array
 from harness.report import sections, words
 
 _STYLES = {"good": "green", "plain": "", "open": "yellow", "bad": "red"}
@@ -19,8 +25,8 @@ def summary(run: Run) -> RenderableType:
     lines: list[RenderableType] = [_table(run), Text()]
     for sentence in said.sentences:
         style = _STYLES[sentence.tone]
-        line = Text.assemble((f"{sentence.icon} ", style), f"{sentence.subject}: ", (sentence.claim, f"bold {style}"))
-        lines.append(line.append(f", {sentence.rest}" if sentence.rest else ""))
+        said_ = Text.assemble((f"{sentence.icon} ", style), f"{sentence.subject}: ", (sentence.claim, f"bold {style}"))
+        lines.append(said_.append(f", {sentence.rest}" if sentence.rest else ""))
     for caveat in said.caveats:
         lines.append(Text.assemble(("! ", "yellow"), f"{caveat.subject}: {caveat.evidence} {caveat.advice}"))
     return Group(*lines)
@@ -50,8 +56,8 @@ def _table(run: Run) -> Table:
     return table
 
 
-def layers(model: Model) -> RenderableType:
-    """What each layer of a model is, why, and what to change; for `explain`."""
+def explanation(model: Model) -> RenderableType:
+    """What each layer of a model is, why, and what to change."""
     table = Table(box=None, pad_edge=False, header_style="dim")
     for heading in ("layer", "runs as", "output"):
         table.add_column(heading, overflow="fold")
@@ -59,9 +65,9 @@ def layers(model: Model) -> RenderableType:
         table.add_column(heading, justify="right", no_wrap=True)
     table.add_column("why not binary, and what to change", overflow="fold")
     for layer in model.layers:
-        why = Text(layer.reason_text)
+        why = Text(layer.reason_text if layer not in model.binary else "")
         if layer.remedy:
-            why.append(("\n" if layer.reason_text else "") + f"→ {layer.remedy}", "dim")
+            why.append(("\n" if why else "") + f"→ {layer.remedy}", "dim")
         table.add_row(
             Text(layer.name),
             Text(words.kind(layer), "bold" if layer in model.binary else ""),
@@ -70,4 +76,67 @@ def layers(model: Model) -> RenderableType:
             words.size(layer.param_bytes),
             why,
         )
+    sizes = f"{words.size(model.bnn_bytes)} from {words.size(model.source_bytes)} of {model.source_format}"
+    heading = Text.assemble((model.name, "bold"), f": {words.binary_share(model)} layers binary, {sizes}")
+    notes = [Text(f"! {note}") for note in model.notes]
+    return Group(heading, table, *notes, Text())
+
+
+def ran(model: str, device: str, outputs: Sequence[Array], agreement: Agreement | None) -> RenderableType:
+    """What a single run gave: the outputs in short, and how they compare."""
+    lines: list[RenderableType] = []
+    for index, array in enumerate(outputs):
+        head = ", ".join(f"{value:.6g}" for value in array.ravel()[:8])
+        more = ", ..." if array.size > 8 else ""
+        lines.append(Text(f"{model} on {device}, output {index}: {array.dtype.name} {array.shape}: {head}{more}"))
+    if agreement is not None and agreement.ok:
+        lines.append(Text(f"✓ outputs correct: largest error {agreement.max_abs:.3g}", "green"))
+    elif agreement is not None:
+        worst = f"most at {agreement.at}: {agreement.got:.6g} instead of {agreement.expected:.6g}"
+        lines.append(Text(f"✕ WRONG: {agreement.wrong} of {agreement.elements} values differ, {worst}", "bold red"))
+    return Group(*lines)
+
+
+def verified(result: Verified) -> str:
+    icon = {"ok": "✓", "wrong": "✕", "unsupported": "–", "refused": "✕"}[result.outcome]
+    where = f"{icon} {result.name}.{result.format} on {result.device}"
+    if result.outcome == "ok":
+        return f"{where}: ok, largest error {result.worst:.2g}, {result.binary_layers} of {result.layers} layers binary"
+    if result.outcome == "unsupported":
+        return f"{where}: not in scope, missing {', '.join(result.missing)}"
+    return f"{where}: {result.outcome}: {result.detail}"
+
+
+def verification(found: Sequence[Verified]) -> RenderableType:
+    """What is not ok by name, then the counts of every place."""
+    lines = [Text(verified(result), "" if not result.fails else "red") for result in found if result.outcome != "ok"]
+    for device in dict.fromkeys(result.device for result in found):
+        own = Counter(result.outcome for result in found if result.device == device)
+        said = [f"{own['ok']} ok", f"{own['wrong']} wrong", f"{own['refused']} refused"]
+        said += [f"{own['unsupported']} not in scope"] if own["unsupported"] else []
+        lines.append(Text(f"{device}: {', '.join(said)}", "bold"))
+    return Group(*lines)
+
+
+def checked(device: str, event: Mapping[str, Any]) -> str:
+    """A line of `bnn check`."""
+    if event["type"] == "failure":
+        return f"{device}: {event['kernel']} is wrong at {event['shape']} (seed {event['seed']}): {event['detail']}"
+    if event["type"] == "check":
+        return f"{device}: {event['kernel']}, {event['cases']} cases, {event['failures']} failures"
+    return f"{device}: {event['kernels']} kernels, {event['cases']} cases, {event['failures']} failures"
+
+
+def checks(found: Mapping[str, Sequence[Mapping[str, Any]]]) -> RenderableType:
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for heading in ("device", "family", "kernel"):
+        table.add_column(heading)
+    for heading in ("cases", "failures"):
+        table.add_column(heading, justify="right")
+    for device, events in found.items():
+        for event in events:
+            if event["type"] == "check":
+                style = "red" if event["failures"] else ""
+                cells = (device, event["family"], event["kernel"], event["cases"], event["failures"])
+                table.add_row(*(Text(str(cell), style) for cell in cells))
     return table

@@ -13,6 +13,7 @@ from typing import Literal
 from harness.bench import stats
 from harness.bench.record import Case, Device, Model, Problem, Run
 from harness.bench.stats import Interval, Verdict
+from harness.errors import WrongOutput
 from harness.report import words
 
 Tone = Literal["good", "plain", "open", "bad"]
@@ -157,3 +158,11 @@ def tally(run: Run) -> str:
     unclear = sum(result.verdict == "unclear" for result in found)
     cases = f"{len(found)} case{'s' if len(found) != 1 else ''}"
     return f"{cases}: {', '.join(parts)}" + (f"; {unclear} inconclusive" if unclear else "")
+
+
+def exit_code(run: Run) -> int:
+    """What a command that made this run ends with: a wrong output before a device without a result."""
+    found = results(run)
+    if any(result.wrong for result in found):
+        return WrongOutput.exit_code
+    return max((result.problem.exit_code for result in found if result.problem), default=0)

@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every model of a corpus against its golden output: first the reference on the host, then each device."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from harness.bench import once
+from harness.bench.corpus import Item
+from harness.bench.golden import compare
+from harness.bench.once import Bench
+from harness.errors import JobFailed, ModelError, UnsupportedModel, UsageError, WrongOutput
+from harness.model import pipeline
+from harness.model.graph import Array
+from harness.model.pipeline import Prepared
+
+Outcome = Literal["ok", "wrong", "unsupported", "refused"]
+HOST = "reference"
+
+
+@dataclass(frozen=True)
+class Verified:
+    """What came of one model file at one place.
+
+    Attributes:
+        device: where; "reference" for the host's own executor, which also answers for import and passes.
+        outcome: ok; wrong: an output differs, or a pass is unsound; unsupported: operations are `missing`; refused: it
+            cannot be read or run.
+        worst: the largest absolute error; None if no output came.
+        strict: False where the corpus itself accepts a difference: then `wrong` is told and does not count.
+    """
+
+    name: str
+    format: str
+    device: str
+    outcome: Outcome
+    detail: str = ""
+    missing: tuple[str, ...] = ()
+    worst: float | None = None
+    binary_layers: int = 0
+    layers: int = 0
+    strict: bool = True
+
+    @property
+    def fails(self) -> bool:
+        """Whether it makes the whole verification fail."""
+        return self.outcome == "refused" or (self.outcome == "wrong" and self.strict)
+
+
+def verify(items: Sequence[Item], benches: Sequence[Bench], objects: Path | None = None) -> Iterator[Verified]:
+    """Verifies models one after another: one result for the reference, and if that is ok, one for each device.
+
+    Raises:
+        DeviceError: a device itself failed; a model that it cannot run is a result.
+    """
+    for item in items:
+        base = Verified(item.name, item.format, HOST, "ok", strict=item.strict)
+        try:
+            prepared = pipeline.prepare(item.path, objects)
+            samples = [(sample.inputs(prepared.graph.inputs), sample.outputs()) for sample in item.samples]
+            prepared.prove(once.fit(prepared.graph, [x[:1] for x in samples[0][0]])[0])
+        except UnsupportedModel as error:
+            yield replace(base, outcome="unsupported", detail=str(error), missing=error.operations)
+            continue
+        except WrongOutput as error:
+            yield replace(base, outcome="wrong", detail=str(error))
+            continue
+        except (ModelError, UsageError) as error:
+            yield replace(base, outcome="refused", detail=str(error))
+            continue
+        totals = prepared.totals
+        base = replace(base, binary_layers=totals["binary_layers"], layers=totals["layers"])
+        first = _judge(base, item, samples, partial(_reference, prepared))
+        yield first
+        if first.outcome == "ok":
+            for bench in benches:
+                place = replace(base, device=bench.link.device.name)
+                yield _judge(place, item, samples, partial(once.run, bench, prepared))
+
+
+def _judge(
+    base: Verified,
+    item: Item,
+    samples: Sequence[tuple[list[Array], list[Array]]],
+    outputs: Callable[[list[Array]], list[Array]],
+) -> Verified:
+    try:
+        found = [compare(outputs(inputs), wanted, item.atol, item.rtol) for inputs, wanted in samples]
+    except JobFailed as error:
+        return replace(base, outcome="refused", detail=str(error))
+    worst = max(agreement.max_abs for agreement in found)
+    right = sum(agreement.ok for agreement in found)
+    if right >= item.required:
+        return replace(base, worst=worst)
+    bad = next(agreement for agreement in found if not agreement.ok)
+    detail = (
+        f"{right} of {len(found)} samples right, {item.required} needed; {bad.wrong} of {bad.elements} values differ, "
+        f"most at {bad.at}: {bad.got:.6g} instead of {bad.expected:.6g}"
+    )
+    return replace(base, outcome="wrong", detail=detail, worst=worst)
+
+
+def _reference(prepared: Prepared, inputs: Sequence[Array]) -> list[Array]:
+    """The float graph's outputs, sample by sample as on a device."""
+    fitted, runs = once.fit(prepared.graph, inputs)
+    pieces = [prepared.golden([np.split(x, runs)[index] for x in fitted]) for index in range(runs)]
+    return [np.concatenate(parts) if runs > 1 else parts[0] for parts in zip(*pieces, strict=True)]

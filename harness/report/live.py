@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The news of a bench in lines: what each event is to the person who waits for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from harness.bench.events import (
+    Built,
+    Event,
+    Failed,
+    Gated,
+    Prepared,
+    Profiled,
+    Ready,
+    Round,
+    Stopped,
+    Told,
+)
+from harness.report import words
+
+
+def _ready(event: Ready) -> str:
+    sent = words.size(event.bytes_sent) if event.bytes_sent else "nothing"
+    return f"{event.device}: {sent} sent, {words.size(event.bytes_kept)} already there"
+
+
+def _gated(event: Gated) -> str:
+    found = event.agreement
+    if found.ok:
+        return f"{event.device}: {event.model} answers right (largest error {found.max_abs:.1e})"
+    return f"{event.device}: {event.model} answers WRONG in {found.wrong} of {found.elements} values; it is not timed"
+
+
+def _round(event: Round) -> str:
+    index = next((process.round for process in event.processes.values()), 0) + 1
+    spoiled = f", discarded: {event.spoiled}" if event.spoiled else ""
+    return f"{event.device}: round {index}{spoiled}"
+
+
+def _failed(event: Failed) -> str:
+    return f"{event.device}: {event.model + ': ' if event.model else ''}{event.problem.what}"
+
+
+_LINES: dict[type[Any], Callable[[Any], str]] = {
+    Told: lambda event: f"{event.device}: {event.text}" if event.device else event.text,
+    Prepared: lambda event: (
+        f"{event.model.name}: {words.binary_share(event.model)} layers binary, "
+        f"{words.size(event.model.bnn_bytes)} from {words.size(event.model.source_bytes)}"
+    ),
+    Built: lambda event: (
+        f"Runtime for {event.build.target}: {words.size(event.build.binary_bytes)}, "
+        + ("up to date" if event.up_to_date else f"built in {event.seconds:.1f} s")
+    ),
+    Ready: _ready,
+    Gated: _gated,
+    Round: _round,
+    Profiled: lambda event: f"{event.device}: {event.model} profiled",
+    Failed: _failed,
+    Stopped: lambda event: f"{event.device}: done, {event.why}",
+}
+
+PASSING: tuple[type[Any], ...] = (Told, Round, Profiled)
+"""Events that matter only until the next one."""
+
+
+def line(event: Event) -> str | None:
+    """The event in one line; None where there is nothing to tell."""
+    tell = _LINES.get(type(event))
+    return tell(event) if tell else None

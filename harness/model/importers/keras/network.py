@@ -8,6 +8,7 @@ from typing import Any
 
 from harness.errors import ModelError, UnsupportedModel
 from harness.model.importers.keras import activations, operators, quantizers
+from harness.model.importers.keras.arguments import Tensor
 from harness.model.importers.keras.config import Named, named
 from harness.model.importers.keras.layers import LAYERS, ONLY_IN_TRAINING
 from harness.model.importers.keras.objects import Objects
@@ -49,7 +50,7 @@ def _missing(model: Model, objects: Objects) -> Iterator[tuple[str, str]]:
         if layer.model is not None:
             yield from _missing(layer.model, objects)
         elif layer.operator or layer.kind.key in _OPERATOR_LAYERS:
-            if not operators.known(layer) and layer.kind.key != "SlicingOpLambda":
+            if not operators.known(layer):
                 yield operators.function(layer), label
         elif layer.kind.key != "InputLayer" and not _writable(layer, objects):
             yield layer.kind.key, label
@@ -118,7 +119,7 @@ class _Walk:
         _full_precision(layer)
         args = _filled(call.args, values)
         kwargs = _filled(call.kwargs, values)
-        tensors = list(_tensors(args))
+        tensors = [*_tensors(args), *_tensors(tuple(kwargs.values()))]
         if not tensors:
             raise ModelError(f"{layer.where} is not connected to anything.")
         if layer.model is not None:
@@ -157,7 +158,7 @@ def _value(ref: Ref, values: dict[tuple[str, int], list[str]]) -> str:
 def _filled(value: Any, values: dict[tuple[str, int], list[str]]) -> Any:
     """An argument with the tensors that its references stand for."""
     if isinstance(value, Ref):
-        return operators.Tensor(_value(value, values))
+        return Tensor(_value(value, values))
     if isinstance(value, tuple):
         return tuple(_filled(item, values) for item in value)
     if isinstance(value, list):
@@ -168,7 +169,7 @@ def _filled(value: Any, values: dict[tuple[str, int], list[str]]) -> Any:
 
 
 def _tensors(value: Any) -> Iterator[str]:
-    if isinstance(value, operators.Tensor):
+    if isinstance(value, Tensor):
         yield str(value)
     elif isinstance(value, list | tuple):
         for item in value:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeGuard
 
 from harness.errors import ModelError
 from harness.model.importers.keras.config import Fields, Named, name, named, show
@@ -272,7 +272,7 @@ def _ends(value: Any, where: str) -> tuple[Ref, ...]:
     return tuple(Ref(part[0], part[1], part[2]) for part in parts)
 
 
-def _is_triple(value: Any) -> bool:
+def _is_triple(value: Any) -> TypeGuard[list[Any]]:
     return (
         isinstance(value, list | tuple)
         and len(value) == 3

@@ -1,0 +1,208 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Operators that work element by element. Chains of them are kept as they are written: they are quantisers, mostly."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+import onnx
+
+from harness import abi
+from harness.errors import ModelError
+from harness.model.importers.onnx.translation import FREE, Translation, Value
+
+Function = Callable[[Translation], Value]
+
+
+def kind(name: str) -> int:
+    return abi.constant(f"BNN_{name}")
+
+
+def number(value: float) -> Value:
+    return Value((), data=np.asarray(value, np.float32))
+
+
+def through(t: Translation, value: Value, op: str, part: str = "", inputs: Sequence[str] = (), **params: Any) -> Value:
+    """A node with one operand (and per-tensor constants) whose result has the operand's layout."""
+    value = t.held(value)
+    return t.value(t.emit(op, (value.tensor, *inputs), part=part, **params), value.order, value.image)
+
+
+def binary(t: Translation, name: str, a: Value, b: Value, part: str = "") -> Value:
+    (left, right), order, image = t.together((a, b))
+    return t.value(t.emit("arith", (left, right), part=part, kind=kind(name), **FREE), order, image)
+
+
+def arith(name: str, t: Translation) -> Value:
+    """Of two operands, or of any number of them where the operator is associative."""
+    first, *rest = t.operands()
+    if t.kind not in ("Min", "Max", "Sum") and len(rest) != 1:
+        raise ModelError(f"{t.label!r}: {t.kind} takes two inputs, not {len(rest) + 1}.")
+    for i, other in enumerate(rest):
+        first = binary(t, name, first, other, "" if i == len(rest) - 1 else str(i))
+    return first
+
+
+def unary(name: str, t: Translation) -> Value:
+    return through(t, t.operand(0), "unary", kind=kind(name))
+
+
+def clip(t: Translation) -> Value:
+    if t.opset < 11:
+        lo, hi = t.attribute("min", -math.inf), t.attribute("max", math.inf)
+    else:
+        lo, hi = t.number(1, -math.inf), t.number(2, math.inf)
+    return through(t, t.operand(0), "clamp", lo=max(float(lo), -math.inf), hi=min(float(hi), math.inf))
+
+
+def relu(t: Translation) -> Value:
+    return through(t, t.operand(0), "clamp", lo=0.0, hi=math.inf)
+
+
+def leaky_relu(t: Translation) -> Value:
+    return through(t, t.operand(0), "prelu", inputs=(t.constant("alpha", [t.attribute("alpha", 0.01)]),))
+
+
+def prelu(t: Translation) -> Value:
+    (x, alpha), order, image = t.together((t.operand(0), t.operand(1)))
+    return t.value(t.emit("prelu", (x, alpha)), order, image)
+
+
+def elu(t: Translation) -> Value:
+    if t.attribute("alpha", 1.0) != 1.0:
+        raise t.unsupported("with an alpha other than 1")
+    return unary("ELU", t)
+
+
+def hard_sigmoid(t: Translation) -> Value:
+    alpha, beta = (0.2, 0.5) if t.kind == "HardSigmoid" else (1 / 6, 0.5)
+    return _gate(t, t.operand(0), t.attribute("alpha", alpha), t.attribute("beta", beta))
+
+
+def hard_swish(t: Translation) -> Value:
+    x = t.operand(0)
+    return binary(t, "MUL", x, _gate(t, x, 1 / 6, 0.5, part="gate"))
+
+
+def _gate(t: Translation, x: Value, alpha: float, beta: float, part: str = "") -> Value:
+    inputs = t.constant("alpha", [alpha]), t.constant("beta", [beta])
+    return through(t, x, "affine", part, inputs, lo=0.0, hi=1.0)
+
+
+def power(t: Translation) -> Value:
+    exponent = t.number(1, 1.0)
+    if exponent not in (2.0, 0.5):
+        raise t.unsupported(f"with exponent {exponent}")
+    return unary("SQUARE" if exponent == 2.0 else "SQRT", t)
+
+
+def reciprocal(t: Translation) -> Value:
+    return binary(t, "DIV", number(1.0), t.operand(0))
+
+
+def where(t: Translation) -> Value:
+    tensors, order, image = t.together([t.operand(position) for position in range(3)])
+    return t.value(t.emit("select", tensors), order, image)
+
+
+def logical_not(t: Translation) -> Value:
+    return binary(t, "SUB", number(1.0), t.operand(0))
+
+
+def same(t: Translation) -> Value:
+    return t.operand(0)
+
+
+_WHOLE = {"arith": range(kind("LESS"), kind("NOT_EQUAL") + 1), "unary": (kind("ROUND"), kind("FLOOR"), kind("SIGN"))}
+
+
+def cast(t: Translation) -> Value:
+    """Numbers are floats in the graph, and what is true is 1; so most casts change nothing."""
+    x, target = t.operand(0), t.attribute("to", 0)
+    types = onnx.TensorProto
+    if target == types.BOOL:
+        return binary(t, "NOT_EQUAL", x, number(0.0))
+    if target in (types.FLOAT, types.DOUBLE):
+        return x
+    producer = next((node for node in reversed(t.graph.nodes) if node.output == x.tensor), None)
+    if producer is not None and producer.params.get("kind", 0) in _WHOLE.get(producer.op, ()):
+        return x
+    raise t.unsupported(f"to {types.DataType.Name(target) if target in types.DataType.values() else target}")
+
+
+def softmax(t: Translation) -> Value:
+    x = t.operand(0)
+    rank = len(x.shape)
+    axis = t.axis(t.attribute("axis", 1 if t.opset < 13 else -1), rank)
+    if t.opset < 13 and axis != rank - 1:
+        # The older operator flattens from its axis on.
+        rows = math.prod(x.shape[:axis])
+        return t.reshaped(_softmax(t, t.reshaped(x, (rows, math.prod(x.shape[axis:]))), 1), x.shape)
+    return _softmax(t, x, axis)
+
+
+def _softmax(t: Translation, x: Value, axis: int) -> Value:
+    order = (*(other for other in range(len(x.shape)) if other != axis), axis)
+    y = t.emit("softmax", (t.place(x, order),), part="softmax" if t.kind == "LogSoftmax" else "", beta=1.0)
+    if t.kind == "LogSoftmax":
+        y = t.emit("unary", (y,), kind=kind("LOG"))
+    return t.value(y, order)
+
+
+_ARITH = {
+    "Add": "ADD",
+    "Sum": "ADD",
+    "Sub": "SUB",
+    "Mul": "MUL",
+    "Div": "DIV",
+    "Min": "MIN",
+    "Max": "MAX",
+    "Less": "LESS",
+    "LessOrEqual": "LESS_EQUAL",
+    "Greater": "GREATER",
+    "GreaterOrEqual": "GREATER_EQUAL",
+    "Equal": "EQUAL",
+    "And": "MUL",
+    "Or": "MAX",
+    "Xor": "NOT_EQUAL",
+}
+_UNARY = {
+    "Abs": "ABS",
+    "Neg": "NEG",
+    "Sign": "SIGN",
+    "Round": "ROUND",
+    "Floor": "FLOOR",
+    "Ceil": "CEIL",
+    "Sqrt": "SQRT",
+    "Exp": "EXP",
+    "Log": "LOG",
+    "Tanh": "TANH",
+    "Sigmoid": "SIGMOID",
+    "Softplus": "SOFTPLUS",
+    "Erf": "ERF",
+}
+
+OPERATORS: dict[str, Function] = {
+    **{name: partial(arith, row) for name, row in _ARITH.items()},
+    **{name: partial(unary, row) for name, row in _UNARY.items()},
+    "Clip": clip,
+    "Relu": relu,
+    "LeakyRelu": leaky_relu,
+    "PRelu": prelu,
+    "Elu": elu,
+    "HardSigmoid": hard_sigmoid,
+    "HardSwish": hard_swish,
+    "Pow": power,
+    "Reciprocal": reciprocal,
+    "Where": where,
+    "Not": logical_not,
+    "Cast": cast,
+    "Identity": same,
+    "Dropout": same,
+    "Softmax": softmax,
+    "LogSoftmax": softmax,
+}

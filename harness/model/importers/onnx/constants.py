@@ -52,7 +52,7 @@ def _gather(operator: Operator, inputs: Sequence[Array]) -> int:
     axis = int(operator.attributes.get("axis", 0))
     if not -x.ndim <= axis < x.ndim:
         raise ModelError(f"{operator.name!r}: there is no axis {axis} in {list(x.shape)}.")
-    return int(x.size // max(x.shape[axis], 1) * indices.size
+    return int(x.size // max(x.shape[axis], 1) * indices.size)
 
 
 def _range(operator: Operator, inputs: Sequence[Array]) -> int:

@@ -19,46 +19,56 @@ int64_t bnn_axis_origin(const struct bnn_axis *axis, uint32_t position) {
   return (int64_t)position * axis->stride - axis->pad;
 }
 
+/* Input positions from the first to the last that `count` output positions read. */
+static uint32_t span(const struct bnn_axis *axis, uint32_t count) {
+  return (count - 1) * axis->stride + (axis->kernel - 1) * axis->dilation + 1;
+}
+
+static bool is_padded(const struct bnn_axis *axis) { return axis->pad || span(axis, axis->out) > axis->in; }
+
 static bool is_pointwise(const struct bnn_window *w) {
   return w->kernel_h == 1 && w->kernel_w == 1 && w->stride_h == 1 && w->stride_w == 1 &&
          !(w->pad_top | w->pad_left | w->pad_bottom | w->pad_right);
 }
 
-static bool has_padding(const struct bnn_axis *a) {
-  return a->pad || bnn_axis_origin(a, a->out - 1) + (int64_t)(a->kernel - 1) * a->dilation >= a->in;
-}
-
-void bnn_patches_plan(struct bnn_patches *p, uint32_t granule, uint32_t band_pixels) {
-  const struct bnn_window *w = &p->window;
+void bnn_patches_plan(struct bnn_patches *p, enum bnn_layout layout, uint32_t band_pixels) {
+  struct bnn_window *w = &p->window;
   if (is_pointwise(w)) {
     p->in_h = p->out_h = p->batch * p->out_h * p->out_w;
     p->in_w = p->out_w = p->batch = 1;
   }
+  if (w->kernel_h == 1) w->dilation_h = 1;
+  if (w->kernel_w == 1) w->dilation_w = 1;
+  const struct bnn_axis y = bnn_axis_y(p), x = bnn_axis_x(p);
   const bool touching = w->kernel_w == 1 || (w->dilation_w == 1 && p->group_words == p->pixel_words);
-  p->run_words = ceil_div(w->kernel_w * p->group_words, granule) * granule;
-  if (!touching || p->run_words != w->kernel_w * p->group_words) {
-    p->rows = BNN_ROWS_UNFOLDED;
-    p->patch_words = p->run_words;
-    p->row_words = p->out_w * p->run_words;
+  const bool one_run = w->kernel_h == 1 || layout == BNN_ROWS;
+  p->layout = touching && one_run && !is_padded(&y) && !is_padded(&x) ? BNN_IN_PLACE : layout;
+
+  p->period = ceil_div(span(&x, p->out_w), w->dilation_w);
+  const uint32_t columns = p->layout == BNN_IN_PLACE ? p->in_w : p->period * w->dilation_w;
+  p->step = p->layout == BNN_IN_PLACE ? p->pixel_words : p->group_words;
+  p->run_words = w->kernel_w * p->group_words;
+  if (p->layout == BNN_COLUMNS) {
+    p->step *= w->kernel_h;
+    p->run_words *= w->kernel_h;
+    p->runs = 1;
+    p->between_runs = 0;
+    p->line = columns * p->step;
   } else {
-    const struct bnn_axis y = bnn_axis_y(p), x = bnn_axis_x(p);
-    p->rows = has_padding(&y) || has_padding(&x) ? BNN_ROWS_PADDED : BNN_ROWS_IN_PLACE;
-    p->patch_words = w->stride_w * p->pixel_words;
-    p->row_words = p->in_w * p->pixel_words;
-    if (p->rows == BNN_ROWS_PADDED) p->row_words += (w->pad_left + w->pad_right) * p->pixel_words;
+    p->runs = w->kernel_h;
+    p->between_runs = w->dilation_h * columns * p->step;
+    p->line = w->stride_h * columns * p->step;
   }
   const uint32_t bands = ceil_div(p->out_h, ceil_div(band_pixels, p->out_w));
   p->band_rows = ceil_div(p->out_h, bands);
   p->bands = ceil_div(p->out_h, p->band_rows);
 }
 
-/* Input rows from the first to the last that `count` output rows read. */
-static size_t rows_read(const struct bnn_window *w, uint32_t count) {
-  return (size_t)(count - 1) * w->stride_h + (size_t)(w->kernel_h - 1) * w->dilation_h + 1;
-}
-
 size_t bnn_patches_bytes(const struct bnn_patches *p) {
-  return p->rows == BNN_ROWS_IN_PLACE ? 0 : rows_read(&p->window, p->band_rows) * p->row_words * sizeof(uint32_t);
+  const struct bnn_axis y = bnn_axis_y(p);
+  const size_t row_words = (size_t)p->period * p->window.dilation_w * p->step;
+  const size_t rows = p->layout == BNN_IN_PLACE ? 0 : p->layout == BNN_COLUMNS ? p->band_rows : span(&y, p->band_rows);
+  return rows * row_words * sizeof(uint32_t);
 }
 
 struct bnn_band bnn_patches_band(const struct bnn_patches *p, size_t index, uint32_t group) {
@@ -68,55 +78,80 @@ struct bnn_band bnn_patches_band(const struct bnn_patches *p, size_t index, uint
   return band;
 }
 
-static void fill(const struct bnn_patches *p, uint32_t *to, size_t words) {
-  if (!p->fill)
-    memset(to, 0, words * sizeof *to);
+/* Copies `count` pixels of `words` words; the usual small sizes are known to the compiler, since a call for each pixel would
+ * cost more than the copy. */
+static inline void copy_each(uint32_t *to, size_t to_step, const uint32_t *from, size_t from_step, size_t count,
+                             const uint32_t words) {
+  for (; count; count--, to += to_step, from += from_step) memcpy(to, from, words * sizeof *to);
+}
+
+static void copy_pixels(uint32_t *to, size_t to_step, const uint32_t *from, size_t from_step, size_t count, uint32_t words) {
+  if (to_step == words && from_step == words)
+    memcpy(to, from, count * words * sizeof *to);
+  else if (words == 1)
+    copy_each(to, to_step, from, from_step, count, 1);
+  else if (words == 2)
+    copy_each(to, to_step, from, from_step, count, 2);
+  else if (words == 4)
+    copy_each(to, to_step, from, from_step, count, 4);
+  else if (words == 8)
+    copy_each(to, to_step, from, from_step, count, 8);
   else
-    for (size_t i = 0; i < words; i++) memcpy(to + i, &p->fill, sizeof *to); /* it may be a float */
+    copy_each(to, to_step, from, from_step, count, words);
 }
 
-static void pad_row(const struct bnn_patches *p, const uint32_t *from, uint32_t *to) {
-  const size_t left = p->window.pad_left * p->pixel_words, image = p->in_w * p->pixel_words;
-  fill(p, to, left);
-  memcpy(to + left, from, image * sizeof *to);
-  fill(p, to + left + image, p->row_words - left - image);
+static void fill_pixels(const struct bnn_patches *p, uint32_t *to, size_t count) {
+  for (; count; count--, to += p->step)
+    for (uint32_t i = 0; i < p->group_words; i++) memcpy(to + i, &p->fill, sizeof *to); /* it may be a float */
 }
 
-static void unfold_row(const struct bnn_patches *p, const uint32_t *from, uint32_t *to) {
-  const struct bnn_axis axis = bnn_axis_x(p);
-  fill(p, to, p->row_words);
-  for (uint32_t x = 0; x < p->out_w; x++, to += p->run_words)
-    for (uint32_t tap = 0; tap < axis.kernel; tap++) {
-      const int64_t at = bnn_axis_origin(&axis, x) + (int64_t)tap * axis.dilation;
-      if (at < 0 || at >= p->in_w) continue;
-      memcpy(to + tap * p->group_words, from + (size_t)at * p->pixel_words, p->group_words * sizeof *to);
-    }
+/* Lays one input row out (NULL: a row of the border), a residue of the dilation after the other. */
+static void lay_row(const struct bnn_patches *p, const uint32_t *row, uint32_t *to) {
+  const uint32_t dilation = p->window.dilation_w, pad = p->window.pad_left;
+  for (uint32_t residue = 0; residue < dilation; residue++, to += (size_t)p->period * p->step) {
+    /* Column i of the residue is image column residue + i * dilation - pad. */
+    uint32_t left = pad > residue ? ceil_div(pad - residue, dilation) : 0;
+    left = left < p->period ? left : p->period;
+    const uint32_t first = residue + left * dilation - pad;
+    uint32_t inside = row && first < p->in_w ? ceil_div(p->in_w - first, dilation) : 0;
+    inside = inside < p->period - left ? inside : p->period - left;
+    fill_pixels(p, to, left);
+    if (inside)
+      copy_pixels(to + (size_t)left * p->step, p->step, row + (size_t)first * p->pixel_words,
+                  (size_t)dilation * p->pixel_words, inside, p->group_words);
+    fill_pixels(p, to + (size_t)(left + inside) * p->step, p->period - left - inside);
+  }
+}
+
+static void lay_image_row(const struct bnn_patches *p, const uint32_t *image, int64_t row, uint32_t *to) {
+  lay_row(p, row >= 0 && row < p->in_h ? image + (size_t)row * p->in_w * p->pixel_words : NULL, to);
 }
 
 const uint32_t *bnn_patches_lay_out(const struct bnn_patches *p, const struct bnn_band *band, const uint32_t *x,
                                     uint32_t *copy) {
   const struct bnn_axis axis = bnn_axis_y(p);
-  const size_t row_words = (size_t)p->in_w * p->pixel_words;
+  const size_t image_words = (size_t)p->in_h * p->in_w * p->pixel_words;
   const int64_t first = bnn_axis_origin(&axis, band->begin);
-  x += band->image * p->in_h * row_words;
-  if (p->rows == BNN_ROWS_IN_PLACE) return x + (size_t)first * row_words + band->group * p->group_words;
-  if (p->rows == BNN_ROWS_UNFOLDED) x += band->group * p->group_words;
+  x += band->image * image_words + (size_t)band->group * p->group_words;
+  if (p->layout == BNN_IN_PLACE) return x + (size_t)first * p->in_w * p->pixel_words;
+
   uint32_t *to = copy;
-  const int64_t end = first + (int64_t)rows_read(&p->window, band->end - band->begin);
-  for (int64_t row = first; row < end; row++, to += p->row_words) {
-    if (row < 0 || row >= p->in_h)
-      fill(p, to, p->row_words);
-    else if (p->rows == BNN_ROWS_PADDED)
-      pad_row(p, x + (size_t)row * row_words, to);
-    else
-      unfold_row(p, x + (size_t)row * row_words, to);
+  if (p->layout == BNN_ROWS) {
+    const int64_t end = first + span(&axis, band->end - band->begin);
+    for (int64_t row = first; row < end; row++, to += (size_t)p->period * p->window.dilation_w * p->step)
+      lay_image_row(p, x, row, to);
+    return copy;
   }
-  return p->rows == BNN_ROWS_PADDED ? copy + band->group * p->group_words : copy;
+  for (uint32_t y = band->begin; y < band->end; y++, to += p->line)
+    for (uint32_t tap = 0; tap < axis.kernel; tap++)
+      lay_image_row(p, x, bnn_axis_origin(&axis, y) + (int64_t)tap * axis.dilation, to + tap * p->group_words);
+  return copy;
 }
 
-uint32_t bnn_patches_list(const struct bnn_patches *p, const struct bnn_band *band, uint32_t *starts) {
+uint32_t bnn_patches_list(const struct bnn_patches *p, const struct bnn_band *band, uint32_t *offsets) {
   uint32_t count = 0;
-  for (uint32_t y = 0; y < band->end - band->begin; y++)
-    for (uint32_t x = 0; x < p->out_w; x++) starts[count++] = y * p->window.stride_h * p->row_words + x * p->patch_words;
+  for (uint32_t x = 0; x < p->out_w; x++) offsets[count++] = bnn_patches_column(p, x);
+  for (uint32_t y = band->begin + 1; y < band->end; y++)
+    for (uint32_t x = 0; x < p->out_w; x++, count++) offsets[count] = offsets[count - p->out_w] + p->line;
   return count;
 }

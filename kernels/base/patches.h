@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* How convolutions read their input without an im2col matrix: the input rows that a band of output rows needs lie so that
- * every patch is one contiguous run of words for each kernel row, and neighbouring patches share what they overlap.
+/* How convolutions read their input without an im2col matrix: the input rows that a band of output rows needs are laid out
+ * so that a patch is a few contiguous runs of words, and neighbouring patches share what they overlap.
  *
- * A word is 32 bits: a float, or 32 channels of bits. Rows lie in one of three ways:
- *   in place   no padding: the caller's tensor itself
- *   padded     a copy with its left and right border; pixels overlap, the stride is a step between patches
- *   unfolded   a copy that holds, for each output column, its run, padded to a whole number of granules: where taps do
- *              not touch (dilation, groups), or runs are not whole granules
- * Rows above and below the image are rows of fill words in the copy. */
+ * A word is 32 bits: a float, or 32 channels of bits. There are three layouts:
+ *   in place  nothing is copied: no padding, and taps that touch
+ *   rows      a copy of the input rows with their borders: a patch is one run for each kernel row
+ *   columns   for each output row, a copy of the kernel_h input rows it reads, column by column: a patch is one run, in the
+ *             order [kernel column][kernel row][channel]. Rows are copied kernel_h times, which pays where the words of a
+ *             patch are few, as with bits
+ * Both copies hold one group's channels alone, and a dilated window's columns x, x + d, x + 2d ... side by side, so that
+ * taps touch there too. */
 #ifndef BNN_BASE_PATCHES_H
 #define BNN_BASE_PATCHES_H
 
@@ -17,21 +19,21 @@
 
 #include "bnn/format.h"
 
-enum bnn_rows { BNN_ROWS_IN_PLACE, BNN_ROWS_PADDED, BNN_ROWS_UNFOLDED };
+enum bnn_layout { BNN_IN_PLACE, BNN_ROWS, BNN_COLUMNS };
 
 struct bnn_patches {
   struct bnn_window window;
   uint32_t batch, in_h, in_w, out_h, out_w;
-  uint32_t groups;
   uint32_t pixel_words; /* of the input tensor */
   uint32_t group_words; /* what one group reads of a pixel */
   uint32_t fill;        /* the word that stands for the border */
   /* What bnn_patches_plan decides. */
-  enum bnn_rows rows;
-  uint32_t run_words;   /* of a patch in one row */
-  uint32_t patch_words; /* from one patch to the next */
-  uint32_t row_words;   /* from one input row to the next */
-  uint32_t band_rows, bands; /* output rows of a band; bands of an image */
+  enum bnn_layout layout;
+  uint32_t runs, run_words;   /* of a patch */
+  uint32_t between_runs;      /* words from one to the next */
+  uint32_t step, line;        /* words from a column to the next; from an output row to the next */
+  uint32_t period;            /* columns of one residue of the dilation */
+  uint32_t band_rows, bands;  /* output rows of a band; bands of an image */
 };
 
 /* One axis of the window over the image. */
@@ -51,9 +53,9 @@ struct bnn_band {
   uint32_t begin, end; /* output rows */
 };
 
-/* Decides the layout. The first group of fields is given; a window of 1x1 without padding and stride becomes one column of
- * pixels, whatever the image was. Bands get about `band_pixels` output pixels. */
-void bnn_patches_plan(struct bnn_patches *patches, uint32_t granule, uint32_t band_pixels);
+/* Decides the layout: in place, or the one given. The first fields are set already; a window of 1x1 without padding and
+ * stride becomes one column of pixels, whatever the image was. Bands get about `band_pixels` output pixels. */
+void bnn_patches_plan(struct bnn_patches *patches, enum bnn_layout layout, uint32_t band_pixels);
 
 /* Bytes that bnn_patches_lay_out needs for its copy. */
 size_t bnn_patches_bytes(const struct bnn_patches *patches);
@@ -61,11 +63,17 @@ size_t bnn_patches_bytes(const struct bnn_patches *patches);
 /* Band `index` of batch * bands, for one group. */
 struct bnn_band bnn_patches_band(const struct bnn_patches *patches, size_t index, uint32_t group);
 
-/* Lays the rows of a band out, in `copy` where they cannot stay in place; returns the first patch. */
+/* Lays the rows of a band out, in `copy` where they cannot stay in place; returns where the offsets of patches count from. */
 const uint32_t *bnn_patches_lay_out(const struct bnn_patches *patches, const struct bnn_band *band, const uint32_t *x,
                                     uint32_t *copy);
 
-/* Writes where each pixel's patch starts, from the first on, in words; returns how many pixels the band has. */
-uint32_t bnn_patches_list(const struct bnn_patches *patches, const struct bnn_band *band, uint32_t *starts);
+/* Word offset of the patch of an output column in the band's first row; the row after it is `line` further on. */
+static inline uint32_t bnn_patches_column(const struct bnn_patches *patches, uint32_t x) {
+  const uint32_t at = x * patches->window.stride_w, dilation = patches->window.dilation_w;
+  return (dilation == 1 ? at : at % dilation * patches->period + at / dilation) * patches->step;
+}
+
+/* Writes the offset of every patch of a band; returns how many pixels the band has. */
+uint32_t bnn_patches_list(const struct bnn_patches *patches, const struct bnn_band *band, uint32_t *offsets);
 
 #endif

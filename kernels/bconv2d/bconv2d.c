@@ -10,11 +10,10 @@ static uint32_t list_pixels(const struct bnn_bconv2d_plan *plan, const struct bn
                             const uint32_t *class_x, struct bnn_bconv2d_pixel *pixels) {
   const struct bnn_patches *p = &plan->patches;
   uint32_t count = 0;
-  for (uint32_t y = band->begin; y < band->end; y++) {
-    uint32_t patch = (y - band->begin) * p->window.stride_h * p->row_words;
-    for (uint32_t x = 0; x < p->out_w; x++, patch += p->patch_words)
-      pixels[count++] = (struct bnn_bconv2d_pixel){patch, class_y[y] + class_x[x]};
-  }
+  for (uint32_t y = band->begin; y < band->end; y++)
+    for (uint32_t x = 0; x < p->out_w; x++)
+      pixels[count++] = (struct bnn_bconv2d_pixel){bnn_patches_column(p, x) + (y - band->begin) * p->line,
+                                                   class_y[y] + class_x[x]};
   return count;
 }
 
@@ -83,8 +82,6 @@ static void run_band(const struct run *run, const struct bnn_band *band, uint32_
       .x = bnn_patches_lay_out(&plan->patches, band, run->x, (uint32_t *)(void *)(run->scratch + run->offsets.rows)),
       .pixels = pixels,
       .pixel_count = list_pixels(plan, band, table(run, run->layout.class_y, 0), table(run, run->layout.class_x, 0), pixels),
-      .rows = p->window.kernel_h,
-      .row_words = plan->patches.row_words * p->window.dilation_h,
       .run_words = plan->patches.run_words,
       .lo = p->lo,
       .hi = p->hi,

@@ -16,18 +16,22 @@ static uint32_t popcount(uint32_t word) {
   return count;
 }
 
-static void pack_tile(const struct bnn_bconv2d_plan *plan, const struct bnn_bconv2d_layout *l, const uint32_t *filter, uint32_t filters,
-                      uint32_t *packed) {
-  const struct bnn_bconv2d_kernel *kernel = plan->kernel;
-  const uint32_t rows = plan->problem.window.kernel_h, words = plan->problem.window.kernel_w * l->group_words;
-  for (uint32_t row = 0; row < rows; row++)
-    for (uint32_t at = 0; at < plan->patches.run_words;) {
-      const uint32_t chunk = plan->patches.run_words - at < kernel->kr ? bnn_bconv2d_granule(kernel) : kernel->kr;
-      for (uint32_t channel = 0; channel < kernel->mr; channel++)
-        for (uint32_t i = at; i < at + chunk; i++)
-          *packed++ = channel < filters && i < words ? filter[((size_t)channel * rows + row) * words + i] : 0;
-      at += chunk;
-    }
+/* Word i of a run, which goes through the kernel's columns, their rows, their channels. */
+static uint32_t word_of(const struct bnn_bconv2d_plan *plan, const uint32_t *filter, uint32_t i) {
+  const struct bnn_window *w = &plan->problem.window;
+  const uint32_t words = plan->patches.group_words, row = i / words % w->kernel_h, column = i / words / w->kernel_h;
+  return filter[(row * w->kernel_w + column) * words + i % words];
+}
+
+static void pack_tile(const struct bnn_bconv2d_plan *plan, const uint32_t *filter, uint32_t filters, uint32_t *packed) {
+  const uint32_t run = plan->patches.run_words, mr = plan->kernel->mr;
+  uint32_t chunk = plan->kernel->kr;
+  for (uint32_t at = 0; at < run; at += chunk) {
+    while (run - at < chunk) chunk /= 2;
+    for (uint32_t channel = 0; channel < mr; channel++)
+      for (uint32_t i = at; i < at + chunk; i++)
+        *packed++ = channel < filters ? word_of(plan, filter + (size_t)channel * run, i) : 0;
+  }
 }
 
 /* The bits that a filter's taps outside the image would add to popcount, and the channels of its taps inside. */
@@ -98,7 +102,7 @@ void bnn_bconv2d_pack(const struct bnn_bconv2d_plan *plan, const struct bnn_bcon
       const uint32_t left = l.group_filters - tile * mr;
       const uint32_t *filter = weights->filter + ((size_t)group * l.group_filters + tile * mr) * filter_words;
       uint32_t *words = (uint32_t *)(void *)out + ((size_t)group * l.group_tiles + tile) * l.tile_words;
-      pack_tile(plan, &l, filter, left < mr ? left : mr, words);
+      pack_tile(plan, filter, left < mr ? left : mr, words);
     }
 
   const struct bnn_axis y = bnn_axis_y(&plan->patches), x = bnn_axis_x(&plan->patches);

@@ -3,8 +3,8 @@
 #include "bconv2d/layout.h"
 
 static const struct bnn_bconv2d_kernel rows[] = {
-#define BNN_BCONV2D(mr, nr, kr, run_limit, isa, ISA, TUNING)                                                   \
-  {{"bconv2d", "bconv2d_" #mr "x" #nr "_" #isa, BNN_ISA_##ISA, BNN_TUNING_##TUNING}, mr, nr, kr, run_limit, \
+#define BNN_BCONV2D(mr, nr, kr, isa, ISA, TUNING)                                                    \
+  {{"bconv2d", "bconv2d_" #mr "x" #nr "_" #isa, BNN_ISA_##ISA, BNN_TUNING_##TUNING}, mr, nr, kr, \
    bnn_bconv2d_##mr##x##nr##_##isa},
 #include "bconv2d/kernels.inc"
 #undef BNN_BCONV2D
@@ -20,7 +20,6 @@ enum {
 
 static size_t align64(size_t bytes) { return (bytes + 63) & ~(size_t)63; }
 static uint32_t ceil_div(uint32_t a, uint32_t b) { return (a + b - 1) / b; }
-static uint32_t round_up(uint32_t a, uint32_t b) { return ceil_div(a, b) * b; }
 
 struct bnn_bconv2d_layout bnn_bconv2d_layout_of(const struct bnn_bconv2d_plan *plan) {
   const struct bnn_bconv2d_problem *p = &plan->problem;
@@ -30,7 +29,7 @@ struct bnn_bconv2d_layout bnn_bconv2d_layout_of(const struct bnn_bconv2d_plan *p
   l.group_filters = p->filters / p->groups;
   l.group_tiles = ceil_div(l.group_filters, plan->kernel->mr);
   l.filters_padded = p->groups * l.group_tiles * plan->kernel->mr;
-  l.tile_words = (size_t)plan->kernel->mr * p->window.kernel_h * plan->patches.run_words;
+  l.tile_words = (size_t)plan->kernel->mr * plan->patches.run_words;
   const size_t table = align64(l.filters_padded * sizeof(float));
   const bool f32 = p->output == BNN_BCONV2D_F32;
   l.base = align64(l.tile_words * 4 * p->groups * l.group_tiles);
@@ -76,26 +75,17 @@ uint32_t bnn_axis_classify(const struct bnn_axis *a, enum bnn_border border, uin
   return last + 1;
 }
 
-static uint32_t run_of(const struct bnn_bconv2d_problem *p, const struct bnn_bconv2d_kernel *kernel) {
-  return round_up(p->window.kernel_w * ceil_div(p->channels / p->groups, 32), bnn_bconv2d_granule(kernel));
-}
-
-static bool fits(const void *row, const void *problem) {
-  const struct bnn_bconv2d_kernel *kernel = row;
-  return !kernel->run_limit || run_of(problem, kernel) <= kernel->run_limit;
-}
-
 bool bnn_bconv2d_plan(struct bnn_bconv2d_plan *plan, const struct bnn_bconv2d_problem *problem, bool clamped,
                       const struct bnn_select *select) {
   const struct bnn_bconv2d_problem *p = problem;
   *plan = (struct bnn_bconv2d_plan){.problem = *p, .clamped = clamped && p->output == BNN_BCONV2D_F32};
-  plan->kernel = bnn_family_choose(&bnn_bconv2d_family, select, fits, p);
+  plan->kernel = bnn_family_choose(&bnn_bconv2d_family, select, NULL, NULL);
   if (!plan->kernel) return false;
 
-  plan->patches = (struct bnn_patches){p->window, p->batch, p->in_h, p->in_w, p->out_h, p->out_w, p->groups,
+  plan->patches = (struct bnn_patches){p->window, p->batch, p->in_h, p->in_w, p->out_h, p->out_w,
                                        .pixel_words = ceil_div(p->channels, 32),
                                        .group_words = ceil_div(p->channels / p->groups, 32)};
-  bnn_patches_plan(&plan->patches, bnn_bconv2d_granule(plan->kernel), BAND_PIXELS);
+  bnn_patches_plan(&plan->patches, BNN_COLUMNS, BAND_PIXELS);
   const struct bnn_axis y = bnn_axis_y(&plan->patches), x = bnn_axis_x(&plan->patches);
   plan->classes_y = bnn_axis_classify(&y, p->border, 0, NULL);
   plan->classes_x = bnn_axis_classify(&x, p->border, 0, NULL);

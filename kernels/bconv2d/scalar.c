@@ -27,11 +27,9 @@ void bnn_bconv2d_8x1_scalar(const struct bnn_bconv2d_tile *t) {
   for (uint32_t p = 0; p < t->pixel_count; p++) {
     uint32_t count[MR] = {0};
     const uint32_t *w = t->weights;
-    for (uint32_t row = 0; row < t->rows; row++) {
-      const uint32_t *x = t->x + t->pixels[p].patch + (size_t)row * t->row_words;
-      for (uint32_t i = 0; i < t->run_words; i++, w += MR)
-        for (uint32_t c = 0; c < MR; c++) count[c] += popcount(x[i] ^ w[c]);
-    }
+    const uint32_t *x = t->x + t->pixels[p].patch;
+    for (uint32_t i = 0; i < t->run_words; i++, w += MR)
+      for (uint32_t c = 0; c < MR; c++) count[c] += popcount(x[i] ^ w[c]);
     const int32_t *base = t->base + t->pixels[p].base;
     unsigned char *y = t->y + p * t->y_step;
     if (t->output == BNN_BCONV2D_F32) {

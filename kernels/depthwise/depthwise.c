@@ -39,10 +39,10 @@ bool bnn_depthwise_plan(struct bnn_depthwise_plan *plan, const struct bnn_conv2d
   if (!plan->kernel) return false;
 
   /* One group: all channels of a pixel go the same way. */
-  plan->patches = (struct bnn_patches){p->window, p->batch, p->in_h, p->in_w, p->out_h, p->out_w, .groups = 1,
+  plan->patches = (struct bnn_patches){p->window, p->batch, p->in_h, p->in_w, p->out_h, p->out_w,
                                        .pixel_words = p->channels, .group_words = p->channels};
   memcpy(&plan->patches.fill, &p->pad_value, sizeof p->pad_value);
-  bnn_patches_plan(&plan->patches, 1, BAND_PIXELS);
+  bnn_patches_plan(&plan->patches, BNN_ROWS, BAND_PIXELS);
   plan->units = (size_t)plan->patches.batch * plan->patches.bands;
   plan->packed_bytes = align64((size_t)(tap_count(plan) + 1) * padded_channels(plan) * sizeof(float));
   plan->scratch_bytes = align64(bnn_patches_bytes(&plan->patches)) +
@@ -68,7 +68,7 @@ void bnn_depthwise_run(const struct bnn_depthwise_plan *plan, const void *packed
       .patches = patches,
       .rows = p->window.kernel_h,
       .taps = p->window.kernel_w,
-      .row_words = p->row_words * p->window.dilation_h,
+      .between_rows = p->between_runs,
       .channels = plan->problem.channels,
       .padded = padded_channels(plan),
       .weights = packed,

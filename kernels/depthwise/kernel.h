@@ -5,14 +5,14 @@
 
 #include "depthwise/depthwise.h"
 
-/* The work of one kernel call: every channel of every pixel of a band. Tap (r, k) of a patch lies at r * row_words +
+/* The work of one kernel call: every channel of every pixel of a band. Tap (r, k) of a patch lies at r * between_rows +
  * k * channels; weights are [rows][taps][padded], bias [padded], `padded` being channels rounded up to a multiple of mr.
  * y = clamp(sum of x * w + bias, lo, hi). */
 struct bnn_depthwise_band {
   const float *x;
   const uint32_t *patches; /* where each pixel's patch starts in x */
   uint32_t pixel_count;
-  uint32_t rows, taps, row_words, channels, padded;
+  uint32_t rows, taps, between_rows, channels, padded;
   const float *weights, *bias;
   float lo, hi;
   float *y; /* [pixel_count][channels] */

@@ -25,7 +25,7 @@ static uint32_t ceil_div(uint32_t a, uint32_t b) { return (a + b - 1) / b; }
 /* Sizes that follow from the problem and the kernel, in floats. */
 struct layout {
   uint32_t group_channels, group_filters, group_tiles;
-  size_t taps;       /* rows * run_words */
+  size_t taps; /* of a patch */
   size_t tile_floats;
   size_t bias; /* where it starts in the packed weights */
   size_t end;
@@ -37,7 +37,7 @@ static struct layout layout_of(const struct bnn_conv2d_plan *plan) {
   l.group_channels = p->channels / p->groups;
   l.group_filters = p->filters / p->groups;
   l.group_tiles = ceil_div(l.group_filters, plan->kernel->mr);
-  l.taps = (size_t)p->window.kernel_h * plan->patches.run_words;
+  l.taps = (size_t)plan->patches.runs * plan->patches.run_words;
   l.tile_floats = l.taps * plan->kernel->mr;
   l.bias = l.tile_floats * p->groups * l.group_tiles;
   l.end = l.bias + (size_t)p->groups * l.group_tiles * plan->kernel->mr;
@@ -62,10 +62,10 @@ bool bnn_conv2d_plan(struct bnn_conv2d_plan *plan, const struct bnn_conv2d_probl
   plan->kernel = bnn_family_choose(&bnn_sgemm_family, select, NULL, NULL);
   if (!plan->kernel) return false;
 
-  plan->patches = (struct bnn_patches){p->window, p->batch, p->in_h, p->in_w, p->out_h, p->out_w, p->groups,
+  plan->patches = (struct bnn_patches){p->window, p->batch, p->in_h, p->in_w, p->out_h, p->out_w,
                                        .pixel_words = p->channels, .group_words = p->channels / p->groups};
   memcpy(&plan->patches.fill, &p->pad_value, sizeof p->pad_value);
-  bnn_patches_plan(&plan->patches, 1, BAND_PIXELS);
+  bnn_patches_plan(&plan->patches, BNN_ROWS, BAND_PIXELS);
 
   const struct layout l = layout_of(plan);
   const size_t pieces = (size_t)plan->patches.batch * plan->patches.bands * p->groups;
@@ -106,8 +106,8 @@ static void run_blocks(const struct bnn_conv2d_plan *plan, const float *packed, 
       .x = (const float *)bnn_patches_lay_out(&plan->patches, &band, (const uint32_t *)x, (uint32_t *)(void *)scratch),
       .patches = patches,
       .pixel_count = bnn_patches_list(&plan->patches, &band, patches),
-      .rows = p->window.kernel_h,
-      .row_words = plan->patches.row_words * p->window.dilation_h,
+      .runs = plan->patches.runs,
+      .between_runs = plan->patches.between_runs,
       .run_words = plan->patches.run_words,
       .lo = p->lo,
       .hi = p->hi,

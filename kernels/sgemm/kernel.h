@@ -7,13 +7,13 @@
 
 /* The work of one kernel call: mr output channels at every pixel of a band.
  *
- * A patch is `rows` runs of run_words floats, row_words apart; weights are [rows][run_words][mr].
+ * A patch is `runs` runs of run_words floats, between_runs apart; weights are [runs][run_words][mr].
  * y = clamp(sum of x * w + bias, lo, hi). */
 struct bnn_sgemm_tile {
   const float *x;
   const uint32_t *patches; /* where each pixel's patch starts in x */
   uint32_t pixel_count;
-  uint32_t rows, row_words, run_words;
+  uint32_t runs, run_words, between_runs;
   const float *weights, *bias;
   float lo, hi;
   uint32_t channels; /* of the mr, those that exist; weights and bias go on to mr */

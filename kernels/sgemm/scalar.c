@@ -17,9 +17,9 @@ void bnn_sgemm_4x2_scalar(const struct bnn_sgemm_tile *t) {
     const float *w = t->weights;
     float sum[NR][MR];
     for (uint32_t c = 0; c < MR; c++) sum[0][c] = sum[1][c] = t->bias[c];
-    for (uint32_t row = 0; row < t->rows; row++) {
-      const float *x0 = t->x + t->patches[p] + (size_t)row * t->row_words;
-      const float *x1 = t->x + t->patches[second] + (size_t)row * t->row_words;
+    for (uint32_t run = 0; run < t->runs; run++) {
+      const float *x0 = t->x + t->patches[p] + (size_t)run * t->between_runs;
+      const float *x1 = t->x + t->patches[second] + (size_t)run * t->between_runs;
       for (uint32_t i = 0; i < t->run_words; i++, w += MR)
         for (uint32_t c = 0; c < MR; c++) {
           sum[0][c] += x0[i] * w[c];

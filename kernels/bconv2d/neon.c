@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* aarch64: 8 channels x 4 pixels. For each pixel eight vectors of 128 products are counted byte by byte, folded by a tree
+ * of pairwise adds until each channel has two bytes, and added to eight 16-bit sums: one EOR, one CNT and one reduction for
+ * each vector, the least that these instructions allow. Plain intrinsics for a generic core: a schedule made for one core
+ * gains nothing there and loses twofold on those that issue in order. */
+#if defined(__aarch64__)
+#include "bconv2d/kernel.h"
+
+#include <arm_neon.h>
+#include <math.h>
+#include <string.h>
+
+enum { MR = 8, KR = 4 };
+#define INLINE static inline __attribute__((always_inline))
+
+INLINE uint8x16_t differ(uint32x4_t x, const uint32_t *w) { return vcntq_u8(vreinterpretq_u8_u32(veorq_u32(x, vld1q_u32(w)))); }
+
+/* Folds the counts of 128 products of each of 8 channels: byte 2c and 2c + 1 belong to channel c. */
+INLINE uint8x16_t count128(uint32x4_t x, const uint32_t *w) {
+  const uint8x16_t c01 = vpaddq_u8(differ(x, w), differ(x, w + 4)), c23 = vpaddq_u8(differ(x, w + 8), differ(x, w + 12));
+  const uint8x16_t c45 = vpaddq_u8(differ(x, w + 16), differ(x, w + 20)), c67 = vpaddq_u8(differ(x, w + 24), differ(x, w + 28));
+  return vpaddq_u8(vpaddq_u8(c01, c23), vpaddq_u8(c45, c67));
+}
+
+/* The same for 64 products: a vector holds those of two channels, so the tree has one level less. */
+INLINE uint8x16_t count64(uint32x4_t x, const uint32_t *w) {
+  const uint8x16_t c0123 = vpaddq_u8(differ(x, w), differ(x, w + 4)), c4567 = vpaddq_u8(differ(x, w + 8), differ(x, w + 12));
+  return vpaddq_u8(c0123, c4567);
+}
+
+/* And for 32. */
+INLINE uint8x16_t count32(uint32x4_t x, const uint32_t *w) { return vpaddq_u8(differ(x, w), differ(x, w + 4)); }
+
+INLINE uint32x4_t twice64(const uint32_t *x) {
+  uint64_t both;
+  memcpy(&both, x, sizeof both);
+  return vreinterpretq_u32_u64(vdupq_n_u64(both));
+}
+
+/* popcounts of 8 channels. */
+struct sums {
+  uint32x4_t lo, hi;
+};
+
+enum { CHUNKS = 500 }; /* that 16 bits hold: each adds at most 128 to a sum */
+
+/* popcounts of n pixels; wide: a sum may pass 16 bits, so it is emptied into `total` every so often. */
+INLINE void count(const struct bnn_bconv2d_tile *t, const struct bnn_bconv2d_pixel *pixel, const int n, const bool wide,
+                  uint16x8_t *sum, struct sums *total) {
+  const uint32_t *w = t->weights, *x[4];
+  for (int p = 0; p < n; p++) {
+    x[p] = t->x + pixel[p].patch;
+    sum[p] = vdupq_n_u16(0);
+    if (wide) total[p] = (struct sums){vdupq_n_u32(0), vdupq_n_u32(0)};
+  }
+  for (uint32_t left = t->run_words / KR, now; left; left -= now) {
+    now = wide && left > CHUNKS ? CHUNKS : left;
+    for (uint32_t i = now; i; i--, w += MR * KR)
+      for (int p = 0; p < n; p++, x[p - 1] += KR) sum[p] = vpadalq_u8(sum[p], count128(vld1q_u32(x[p]), w));
+    for (int p = 0; wide && p < n; p++) {
+      total[p] = (struct sums){vaddw_u16(total[p].lo, vget_low_u16(sum[p])), vaddw_high_u16(total[p].hi, sum[p])};
+      sum[p] = vdupq_n_u16(0);
+    }
+  }
+  if (t->run_words & 2) {
+    for (int p = 0; p < n; p++, x[p - 1] += 2) sum[p] = vpadalq_u8(sum[p], count64(twice64(x[p]), w));
+    w += MR * 2;
+  }
+  if (t->run_words & 1)
+    for (int p = 0; p < n; p++) sum[p] = vpadalq_u8(sum[p], count32(vdupq_n_u32(*x[p]), w));
+  for (int p = 0; wide && p < n; p++)
+    total[p] = (struct sums){vaddw_u16(total[p].lo, vget_low_u16(sum[p])), vaddw_high_u16(total[p].hi, sum[p])};
+}
+
+/* base - 2 * popcount as floats, four channels. */
+INLINE float32x4_t accumulated(const int32_t *base, uint32x4_t bits) {
+  return vcvtq_f32_s32(vmlsq_n_s32(vld1q_s32(base), vreinterpretq_s32_u32(bits), 2));
+}
+
+INLINE float32x4_t accumulated16(const int32_t *base, uint16x4_t bits) {
+  return vcvtq_f32_s32(vreinterpretq_s32_u32(vmlsl_n_u16(vreinterpretq_u32_s32(vld1q_s32(base)), bits, 2)));
+}
+
+struct epilogue {
+  float32x4_t multiplier[2], bias[2], clamp_lo[2], clamp_hi[2], lo, hi;
+};
+
+INLINE float32x4_t transform(const struct epilogue *e, const int half, const bool bounded, float32x4_t value) {
+  if (bounded) value = vminq_f32(vmaxq_f32(value, e->clamp_lo[half]), e->clamp_hi[half]);
+  value = vaddq_f32(vmulq_f32(value, e->multiplier[half]), e->bias[half]);
+  return bounded ? vminq_f32(vmaxq_f32(value, e->lo), e->hi) : value;
+}
+
+INLINE void store(const struct bnn_bconv2d_tile *t, unsigned char *y, float32x4_t first, float32x4_t second) {
+  if (t->channels == MR) {
+    vst1q_f32((float *)(void *)y, first);
+    vst1q_f32((float *)(void *)y + 4, second);
+    return;
+  }
+  float values[MR];
+  vst1q_f32(values, first);
+  vst1q_f32(values + 4, second);
+  memcpy(y, values, t->channels * sizeof *values);
+}
+
+INLINE void tile_f32(const struct bnn_bconv2d_tile *t, uint32_t first, const int n, const bool wide, const bool bounded,
+                     const struct epilogue *e) {
+  uint16x8_t sum[4];
+  struct sums total[4];
+  count(t, t->pixels + first, n, wide, sum, total);
+  for (int p = 0; p < n; p++) {
+    const int32_t *base = t->base + t->pixels[first + (uint32_t)p].base;
+    const float32x4_t lo = wide ? accumulated(base, total[p].lo) : accumulated16(base, vget_low_u16(sum[p]));
+    const float32x4_t hi = wide ? accumulated(base + 4, total[p].hi) : accumulated16(base + 4, vget_high_u16(sum[p]));
+    store(t, t->y + (first + (uint32_t)p) * t->y_step, transform(e, 0, bounded, lo), transform(e, 1, bounded, hi));
+  }
+}
+
+INLINE void tile_bits(const struct bnn_bconv2d_tile *t, uint32_t first, const int n, const bool wide) {
+  static const uint16_t powers[MR] = {1, 2, 4, 8, 16, 32, 64, 128};
+  const uint16x8_t power = vld1q_u16(powers);
+  uint16x8_t sum[4];
+  struct sums total[4];
+  count(t, t->pixels + first, n, wide, sum, total);
+  for (int p = 0; p < n; p++) {
+    const int32_t *base = t->base + t->pixels[first + (uint32_t)p].base;
+    const uint32x4_t lo = vreinterpretq_u32_s32(vld1q_s32(base)), hi = vreinterpretq_u32_s32(vld1q_s32(base + 4));
+    const uint16x8_t reached =
+        wide ? vuzp1q_u16(vreinterpretq_u16_u32(vcgeq_u32(total[p].lo, lo)), vreinterpretq_u16_u32(vcgeq_u32(total[p].hi, hi)))
+             : vcgeq_u16(sum[p], vuzp1q_u16(vreinterpretq_u16_u32(lo), vreinterpretq_u16_u32(hi)));
+    t->y[(first + (uint32_t)p) * t->y_step] = (unsigned char)vaddvq_u16(vandq_u16(reached, power));
+  }
+}
+
+INLINE void band_f32(const struct bnn_bconv2d_tile *t, const bool wide, const bool bounded) {
+  struct epilogue e = {.lo = vdupq_n_f32(t->lo), .hi = vdupq_n_f32(t->hi)};
+  for (int half = 0; half < 2; half++) {
+    e.multiplier[half] = vld1q_f32(t->multiplier + 4 * half);
+    e.bias[half] = vld1q_f32(t->bias + 4 * half);
+    e.clamp_lo[half] = t->clamp_lo ? vld1q_f32(t->clamp_lo + 4 * half) : vdupq_n_f32(-INFINITY);
+    e.clamp_hi[half] = t->clamp_hi ? vld1q_f32(t->clamp_hi + 4 * half) : vdupq_n_f32(INFINITY);
+  }
+  uint32_t p = 0;
+  for (; p + 4 <= t->pixel_count; p += 4) tile_f32(t, p, 4, wide, bounded, &e);
+  for (; p < t->pixel_count; p++) tile_f32(t, p, 1, wide, bounded, &e);
+}
+
+INLINE void band_bits(const struct bnn_bconv2d_tile *t, const bool wide) {
+  uint32_t p = 0;
+  for (; p + 4 <= t->pixel_count; p += 4) tile_bits(t, p, 4, wide);
+  for (; p < t->pixel_count; p++) tile_bits(t, p, 1, wide);
+}
+
+void bnn_bconv2d_8x4_neon(const struct bnn_bconv2d_tile *t) {
+  /* 65535 is what a limit beyond every popcount is in 16 bits: a sum must not reach it. */
+  const bool wide = (uint64_t)t->run_words * 32 >= 65535;
+  const bool bounded = t->clamp_lo || t->lo > -INFINITY || t->hi < INFINITY;
+  if (t->output == BNN_BCONV2D_BITS)
+    wide ? band_bits(t, true) : band_bits(t, false);
+  else if (wide)
+    band_f32(t, true, true);
+  else
+    bounded ? band_f32(t, false, true) : band_f32(t, false, false);
+}
+
+#else
+typedef int bnn_bconv2d_neon_is_empty;
+#endif

@@ -246,16 +246,17 @@ class Settings(Value):
 
     Attributes:
         rounds: least and most rounds; precision: half-width of a 95 % interval that is enough, as a fraction.
-        budget: seconds a device may measure.
+        budget: seconds a device may measure once it has the least rounds.
+        samples, min_time, max_time: of one process: how many at least, and for how many seconds.
         delta: a ratio nearer to 1 than this is no difference in practice.
     """
 
     rounds: tuple[int, int] = (7, 30)
     precision: float = 0.01
-    budget: float = 60.0
+    budget: float = 30.0
     delta: float = 0.03
     samples: int = 30
-    min_time: float = 0.4
+    min_time: float = 0.2
     max_time: float = 10.0
     threads: int | None = None
     isa_mask: str | None = None

@@ -180,11 +180,7 @@ def conditions(run: Run) -> tuple[DeviceConditions, ...]:
     for device in run.devices:
         rounds = {process.round for case in device.cases for process in case.processes}
         spoiled = {process.round for case in device.cases for process in case.discarded}
-        facts = tuple(
-            (name, words.fact(name, value))
-            for name, value in {**device.facts, **device.host}.items()
-            if words.fact(name, value)
-        )
+        facts = tuple(words.facts({**device.facts, **device.host}))
         found.append(DeviceConditions(device, facts, len(rounds), len(spoiled), run.build(device.target)))
     return tuple(found)
 

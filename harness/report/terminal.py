@@ -22,7 +22,7 @@ _STYLES = {"good": "green", "plain": "", "open": "yellow", "bad": "red"}
 def summary(run: Run) -> RenderableType:
     """The table of all results, then the verdicts and the caveats."""
     said = sections.verdict(run)
-    lines: list[RenderableType] = [_table(run), Text()]
+    lines: list[RenderableType] = [_table(run)]
     for sentence in said.sentences:
         style = _STYLES[sentence.tone]
         said_ = Text.assemble((f"{sentence.icon} ", style), f"{sentence.subject}: ", (sentence.claim, f"bold {style}"))
@@ -34,9 +34,10 @@ def summary(run: Run) -> RenderableType:
 
 def _table(run: Run) -> Table:
     table = Table(box=None, pad_edge=False, header_style="dim")
-    for heading in ("model", "device", "outputs", "binary layers"):
+    for heading in ("model", "device", "outputs"):
         table.add_column(heading, overflow="fold")
-    for heading in ("file", "weights", "time", "", "speed", ""):
+    table.add_column("binary\nlayers", no_wrap=True)
+    for heading in ("file", "weights", "time", "speed"):
         table.add_column(heading, justify="right", no_wrap=True)
     for row in sections.compare(run):
         result = row.result
@@ -48,10 +49,8 @@ def _table(run: Run) -> Table:
             words.binary_share(result.model),
             words.size(result.model.bnn_bytes),
             words.size(result.model.weight_bytes),
-            Text(row.time or "–", "dim" if result.device.emulated else "bold"),
-            Text(row.interval, "dim"),
-            Text(row.speed or "–", "dim" if result.ratio is None else ""),
-            Text(row.bounds, "dim"),
+            Text.assemble((row.time or "–", "dim" if result.device.emulated else "bold"), (f"\n{row.interval}", "dim")),
+            Text.assemble((row.speed or "–", "" if result.ratio else "dim"), (f"\n{row.bounds}", "dim")),
         )
     return table
 
@@ -77,9 +76,9 @@ def explanation(model: Model) -> RenderableType:
             why,
         )
     sizes = f"{words.size(model.bnn_bytes)} from {words.size(model.source_bytes)} of {model.source_format}"
-    heading = Text.assemble((model.name, "bold"), f": {words.binary_share(model)} layers binary, {sizes}")
+    title = Text.assemble((model.name, "bold"), f": {words.binary_share(model)} layers binary, {sizes}")
     notes = [Text(f"! {note}") for note in model.notes]
-    return Group(heading, table, *notes, Text())
+    return Group(title, table, *notes, Text())
 
 
 def ran(model: str, device: str, outputs: Sequence[Array], agreement: Agreement | None) -> RenderableType:

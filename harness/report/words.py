@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from harness.bench.record import Case, Device, Layer, Model, Run
@@ -145,16 +147,22 @@ def title(run: Run) -> str:
     return " · ".join(model.name for model in run.models) or run.id
 
 
-def fact(name: str, value: Any) -> str:
-    """A fact of a board as a person writes it; "" when there is nothing to say."""
-    if value is None or value == "" or value == []:
+def facts(found: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """The facts of a board as a person writes them: (name, text); what is empty is left out."""
+    for name, value in found.items():
+        if isinstance(value, Mapping):
+            yield from ((f"{name} {inner}", text) for inner, text in facts(value))
+        elif text := _fact(name, value):
+            yield name.removesuffix("_bytes").replace("_", " "), text
+
+
+def _fact(name: str, value: Any) -> str:
+    if value is None:
         return ""
     if isinstance(value, bool):
         return "yes" if value else "no"
     if name.endswith("_bytes"):
         return size(value)
     if isinstance(value, list | tuple):
-        return ", ".join(str(part) for part in value)
-    if isinstance(value, dict):
-        return ", ".join(f"{key} {part}" for key, part in value.items())
+        return ", ".join(f"{part} ×{many}" if many > 1 else str(part) for part, many in Counter(value).items())
     return str(value)

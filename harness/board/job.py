@@ -9,7 +9,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from harness.board import lock
 from harness.board.completed import Completed
+from harness.board.detached import Detached
 from harness.board.inventory import Device
 from harness.board.transport import Transport
 from harness.errors import DeviceUnfit
@@ -56,7 +58,7 @@ def run(
     """Run `binary arguments` on the board with its runner prefix and pinning; yield each JSON line, then `Ended`.
 
     A line that is not JSON, which only a broken binary writes, becomes {"type": "garbled", "text": ...}. Closing the
-    iterator ends the job.
+    iterator ends the job. Where the board is not held, it is held for this job.
 
     Args:
         binary: absolute path on the board, from `deploy.push`.
@@ -64,13 +66,17 @@ def run(
 
     Raises:
         DeviceUnfit: the board cannot execute the binary.
-        DeviceLost: the connection broke.
+        DeviceLost: the connection broke and could not be made again, or the board restarted.
     """
     device = transport.device
-    with transport.start(command(device, [binary, *arguments]), timeout=timeout) as process:
-        for line in process:
-            yield _parsed(line)
-        done = process.wait()
+    with lock.hold(transport, f"bnn {' '.join(arguments[:1])}"):
+        job = Detached(transport, command(device, [binary, *arguments]), timeout or device.timeouts.run)
+        try:
+            yield from map(_parsed, job.lines())
+        finally:
+            job.remove()
+    done = job.done
+    assert done is not None
     _refuse_unfit(device, binary, done)
     yield Ended(done.exit_code, done.signal, done.timed_out, done.stderr_tail, done.seconds)
 
@@ -87,14 +93,13 @@ def collect(
 def command(device: Device, words: Sequence[str]) -> str:
     """Shell text that runs `words` as the device wants it: pinned to its CPUs, behind its runner."""
     pinned = shlex.join([*device.runner, *words])
-    no_core = "ulimit -c 0; "  # a crash is a row of the result; its core file would fill the board
     if device.cpus is None:
-        return f"{no_core}exec {pinned}"
+        return f"exec {pinned}"
     # Old busybox and toybox know no CPU list, only a mask; a board without taskset still runs, and its record has no
     # pinning in it because `bnn` reports the CPUs it was allowed.
     mask = sum(1 << cpu for cpu in cpu_list(device.cpus))
     return (
-        f"{no_core}if taskset -c {device.cpus} true 2>/dev/null; then exec taskset -c {device.cpus} {pinned}; "
+        f"if taskset -c {device.cpus} true 2>/dev/null; then exec taskset -c {device.cpus} {pinned}; "
         f"elif taskset {mask:x} true 2>/dev/null; then exec taskset {mask:x} {pinned}; else exec {pinned}; fi"
     )
 

@@ -20,6 +20,9 @@ class Local(Transport):
     def _start(self, command: str, text: str, timeout: float, stdin: bytes | None) -> Process:
         return LocalProcess(command, text, timeout, stdin)
 
+    def reopen(self) -> None:
+        pass
+
     def close(self) -> None:
         pass
 

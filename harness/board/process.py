@@ -6,7 +6,7 @@ from __future__ import annotations
 import shlex
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from types import TracebackType
 from typing import Self
 
@@ -18,6 +18,16 @@ STDERR_KEPT = 65536  # bytes: a job gone wild must not fill this machine's memor
 def shell_text(command: Sequence[str] | str) -> str:
     """Words become quoted shell text; a string is shell text already."""
     return command if isinstance(command, str) else shlex.join(command)
+
+
+def lines(chunks: Iterable[bytes]) -> Iterator[str]:
+    """The lines of a stream of bytes, without their newlines; what follows the last newline is a line as well."""
+    rest = b""
+    for chunk in chunks:
+        *whole, rest = (rest + chunk).split(b"\n")
+        yield from (line.decode("utf-8", "replace") for line in whole)
+    if rest:
+        yield rest.decode("utf-8", "replace")
 
 
 class Process(ABC):
@@ -34,15 +44,18 @@ class Process(ABC):
         self._err = bytearray()
         self._timed_out = False
 
-    def __iter__(self) -> Iterator[str]:
+    def chunks(self) -> Iterator[bytes]:
+        """Its standard output as it arrives."""
         more = True
         while more:
             more = self._step()
-            *lines, rest = self._out.split(b"\n")
-            # What follows the last newline is a line of its own only once nothing more can come.
-            self._out = rest if more else bytearray()
-            for line in lines if more or not rest else [*lines, rest]:
-                yield line.decode("utf-8", "replace")
+            data = bytes(self._out)
+            self._out.clear()
+            if data:
+                yield data
+
+    def __iter__(self) -> Iterator[str]:
+        return lines(self.chunks())
 
     def wait(self) -> Completed:
         """Wait for its end. Raises DeviceLost when the connection breaks first."""

@@ -30,14 +30,15 @@ DEAD = 12.0  # seconds without an answer after which it is not
 class Ssh(Transport):
     def __init__(self, device: Device) -> None:
         super().__init__(device)
-        self._connection = open_connection(device)
-        transport = self._connection.client.get_transport()
-        assert transport is not None
-        self._wire: paramiko.Transport = transport
-        if isinstance(transport.sock, socket.socket):
+        self.reopen()
+
+    def reopen(self) -> None:
+        self._connection = open_connection(self.device)
+        wire = self._wire = self._connection.client.get_transport()
+        if isinstance(wire.sock, socket.socket):
             # Without this every command waits 40 ms for a delayed acknowledgement.
-            transport.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        threading.Thread(target=_keep_alive, args=(transport,), daemon=True).start()
+            wire.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        threading.Thread(target=_keep_alive, args=(wire,), daemon=True).start()
 
     def _start(self, command: str, text: str, timeout: float, stdin: bytes | None) -> Process:
         try:

@@ -30,6 +30,8 @@ class Transport(ABC):
         self.device = device
         self.workdir = device.workdir
         """The absolute path of the work directory on the board."""
+        self.session: str | None = None
+        """The session on the board that `lock.hold` began; None when this connection does not hold the board."""
 
     def run(
         self, command: Sequence[str] | str, *, timeout: float | None = None, stdin: bytes | None = None
@@ -88,6 +90,10 @@ class Transport(ABC):
     @abstractmethod
     def _start(self, command: str, text: str, timeout: float, stdin: bytes | None) -> Process:
         """Start shell `text`; `command` is what it is called in messages."""
+
+    @abstractmethod
+    def reopen(self) -> None:
+        """Connect anew after DeviceLost. Raises what `connect` raises."""
 
     @abstractmethod
     def close(self) -> None:

@@ -128,4 +128,4 @@ def _translate(translation: Translation, operator: Operator) -> None:
 def _shape(translation: Translation, shape: tuple[int, ...]) -> np.ndarray[tuple[int, ...], np.dtype[np.int64]]:
     if translation.kind == "Size":
         return np.array(int(np.prod(shape)), np.int64)
-    return np.array(shape[translation.attribute("start", 0) : translation.attribute("end")], np.int64)
+    return np.array(shape[translation.attribute("start", 0) : translation.attribute("end", len(shape))], np.int64)

@@ -120,11 +120,22 @@ def compute(
     return values
 
 
+_CONSTANTS = {
+    "value": None,
+    "value_float": np.float32,
+    "value_floats": np.float32,
+    "value_int": np.int64,
+    "value_ints": np.int64,
+}
+
+
 def _constant(operator: Operator) -> Array:
-    for key, kind in (("value", None), ("value_float", np.float32), ("value_floats", np.float32)):
+    for key, kind in _CONSTANTS.items():
         if key in operator.attributes:
-            return np.asarray(operator.attributes[key], kind)
-    for key in ("value_int", "value_ints"):
-        if key in operator.attributes:
-            return np.asarray(operator.attributes[key], np.int64)
-    raise ModelError(f"{operator.name!r}: a Constant of text or of sparse data is not known.")
+            try:
+                data = np.asarray(operator.attributes[key], kind)
+            except (ValueError, TypeError, OverflowError):
+                break
+            if data.dtype.kind in "fiub":
+                return data
+    raise ModelError(f"{operator.name!r}: a Constant that holds no numbers, or sparse ones, is not known.")

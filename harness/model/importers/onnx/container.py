@@ -100,16 +100,23 @@ def read(path: Path) -> Container:
         raise UnsupportedModel(f"{path.name!r} has sparse weights.", operations=("sparse initializer",))
     constants, outside = {}, 0
     for tensor in graph.initializer:
-        if tensor.name in constants:
-            raise ModelError(f"{path.name!r} has two initialisers with the name {tensor.name!r}.")
-        constants[tensor.name] = array(tensor, path.parent)
+        name = text(tensor.name)
+        if name in constants:
+            raise ModelError(f"{path.name!r} has two initialisers with the name {name!r}.")
+        constants[name] = array(tensor, path.parent)
         if tensor.data_location == onnx.TensorProto.EXTERNAL:
-            outside += constants[tensor.name].nbytes
+            outside += constants[name].nbytes
     operators = tuple(_operator(node) for node in graph.node)
-    inputs = {value.name: _shape(value) for value in graph.input if value.name not in constants}
-    outputs = tuple(value.name for value in graph.output)
+    inputs = {text(value.name): _shape(value) for value in graph.input if text(value.name) not in constants}
+    outputs = tuple(text(value.name) for value in graph.output)
     _check_order(path.name, operators, {*inputs, *constants}, outputs)
     return Container(operators, constants, inputs, outputs, opset, len(content) + outside)
+
+
+def text(field: Any) -> str:
+    """A string of the file as something that can be shown; protobuf gives bytes where it is no UTF-8."""
+    whole = field.decode("utf-8", "replace") if isinstance(field, bytes) else str(field)
+    return "".join(letter if letter.isprintable() else "?" for letter in whole)
 
 
 def array(tensor: onnx.TensorProto, folder: Path | None) -> Array:
@@ -118,15 +125,15 @@ def array(tensor: onnx.TensorProto, folder: Path | None) -> Array:
     Args:
         folder: of the model file; None where external data is not allowed.
     """
-    shape = tuple(int(size) for size in tensor.dims)
+    name, shape = text(tensor.name), tuple(int(size) for size in tensor.dims)
     if len(shape) > shapes.MAX_RANK or any(size < 0 for size in shape) or math.prod(shape) > shapes.MAX_ELEMENTS:
         raise ModelError(
-            f"The tensor {tensor.name!r} claims the shape {list(shape)}.",
+            f"The tensor {name!r} claims the shape {list(shape)}.",
             "The file is damaged, or not meant for a small board.",
         )
     kind = onnx.TensorProto.DataType.Name(tensor.data_type) if tensor.data_type in _known() else "unknown"
     if kind not in _DTYPES:
-        raise UnsupportedModel(f"The tensor {tensor.name!r} has the type {kind}.", operations=(f"{kind} tensor",))
+        raise UnsupportedModel(f"The tensor {name!r} has the type {kind}.", operations=(f"{kind} tensor",))
     try:
         if tensor.data_location == onnx.TensorProto.EXTERNAL:
             value = _external(tensor, shape, folder)
@@ -134,7 +141,7 @@ def array(tensor: onnx.TensorProto, folder: Path | None) -> Array:
             value = onnx.numpy_helper.to_array(tensor).reshape(shape)
     except (ValueError, TypeError, OverflowError) as broken:
         raise ModelError(
-            f"The tensor {tensor.name!r} does not hold what its shape {list(shape)} promises ({broken}).",
+            f"The tensor {name!r} does not hold what its shape {list(shape)} promises ({broken}).",
             "The file was cut off, or changed after it was written.",
             "Export the model again.",
         ) from None
@@ -142,7 +149,7 @@ def array(tensor: onnx.TensorProto, folder: Path | None) -> Array:
         value = value.astype(np.float32 if "FLOAT" in kind else np.int8 if kind == "INT4" else np.uint8)
     if value.dtype.kind == "f" and np.isnan(value).any():
         raise ModelError(
-            f"The weights {tensor.name!r} hold NaN.",
+            f"The weights {name!r} hold NaN.",
             "Training diverged, or the file is damaged.",
             "Load the model in the framework that wrote it and look at that layer.",
         )
@@ -155,7 +162,7 @@ def _known() -> tuple[int, ...]:
 
 def _external(tensor: onnx.TensorProto, shape: tuple[int, ...], folder: Path | None) -> Array:
     """A tensor whose bytes stand in a file of their own."""
-    entries = {entry.key: entry.value for entry in tensor.external_data}
+    name, entries = text(tensor.name), {text(entry.key): text(entry.value) for entry in tensor.external_data}
     location = entries.get("location", "")
     parts = Path(location).parts
     path = None if folder is None else folder / location
@@ -169,13 +176,13 @@ def _external(tensor: onnx.TensorProto, shape: tuple[int, ...], folder: Path | N
         or not inside
     ):
         raise ModelError(
-            f"The weights {tensor.name!r} are to be read from {location!r}, outside of the model's own folder.",
+            f"The weights {name!r} are to be read from {location!r}, outside of the model's own folder.",
             "The file was made on another machine, or made to read what it should not.",
             "Export the model with its weights in the same folder.",
         )
     if path is None or not path.is_file():
         raise ModelError(
-            f"The weights {tensor.name!r} should stand in {location!r} beside the model, which is not there.",
+            f"The weights {name!r} should stand in {location!r} beside the model, which is not there.",
             "Exporters split large models into two files, and only one was copied.",
             f"Put {location!r} into the same folder.",
         )
@@ -194,18 +201,26 @@ def _external(tensor: onnx.TensorProto, shape: tuple[int, ...], folder: Path | N
 
 
 def _operator(node: onnx.NodeProto) -> Operator:
-    domain = STANDARD if node.domain == "ai.onnx" else node.domain
+    domain = STANDARD if node.domain == "ai.onnx" else text(node.domain)
     attributes: dict[str, Any] = {}
     for attribute in node.attribute:
         if attribute.type == onnx.AttributeProto.TENSOR:
-            attributes[attribute.name] = array(attribute.t, None)
+            attributes[text(attribute.name)] = array(attribute.t, None)
         elif attribute.type in (onnx.AttributeProto.GRAPH, onnx.AttributeProto.GRAPHS):
             continue  # only loops and conditions have them, and those are refused by name
         else:
-            value = onnx.helper.get_attribute_value(attribute)
-            attributes[attribute.name] = value.decode("utf-8", "replace") if isinstance(value, bytes) else value
-    name = node.name or (node.output[0] if node.output else "") or node.op_type
-    return Operator(node.op_type, domain, name, tuple(node.input), tuple(node.output), attributes, node)
+            attributes[text(attribute.name)] = _plain(attribute)
+    inputs, outputs = tuple(map(text, node.input)), tuple(map(text, node.output))
+    name = text(node.name) or next(filter(None, outputs), text(node.op_type))
+    return Operator(text(node.op_type), domain, name, inputs, outputs, attributes, node)
+
+
+def _plain(attribute: onnx.AttributeProto) -> Any:
+    try:
+        value = onnx.helper.get_attribute_value(attribute)
+    except ValueError:
+        raise ModelError(f"The attribute {text(attribute.name)!r} has no type; the file is damaged.") from None
+    return text(value) if isinstance(value, bytes) else value
 
 
 def _shape(value: onnx.ValueInfoProto) -> tuple[int | str, ...]:
@@ -213,9 +228,11 @@ def _shape(value: onnx.ValueInfoProto) -> tuple[int | str, ...]:
     if kind.elem_type != onnx.TensorProto.FLOAT:
         name = onnx.TensorProto.DataType.Name(kind.elem_type) if kind.elem_type in _known() else "unknown"
         raise UnsupportedModel(
-            f"The input {value.name!r} has the type {name}; bitrig feeds FLOAT.", operations=(f"{name} input",)
+            f"The input {text(value.name)!r} has the type {name}; bitrig feeds FLOAT.", operations=(f"{name} input",)
         )
-    return tuple(size.dim_value if size.HasField("dim_value") else size.dim_param or "?" for size in kind.shape.dim)
+    return tuple(
+        size.dim_value if size.HasField("dim_value") else text(size.dim_param) or "?" for size in kind.shape.dim
+    )
 
 
 def _check_order(name: str, operators: tuple[Operator, ...], known: set[str], outputs: tuple[str, ...]) -> None:

@@ -48,7 +48,7 @@ def _window(t: Translation, size: tuple[int, ...], kernel: tuple[int, ...]) -> W
         raise ModelError(f"{t.label!r}: kernel_shape is not the shape of the filter, {list(kernel)}.")
     if min(*kernel, *stride, *dilation) < 1 or min(pads) < 0:
         raise ModelError(f"{t.label!r}: a kernel, stride or dilation below 1, or a padding below 0, is not possible.")
-    mode = t.attribute("auto_pad", "NOTSET") or "NOTSET"
+    mode = t.attribute("auto_pad", "NOTSET")
     if mode in ("SAME_UPPER", "SAME_LOWER"):
         pairs = [shapes.same_padding(*axis) for axis in zip(size, kernel, stride, dilation, strict=True)]
         pairs = [(after, before) if mode == "SAME_LOWER" else (before, after) for before, after in pairs]
@@ -99,7 +99,7 @@ def conv_transpose(t: Translation) -> Value:
         raise ModelError(
             f"{t.label!r}: a filter of {list(filters.shape)} in {groups} groups does not fit {channels} channels."
         )
-    if t.attribute("output_shape") is not None or t.attribute("auto_pad", "NOTSET") != "NOTSET":
+    if t.listed("output_shape") is not None or t.attribute("auto_pad", "NOTSET") != "NOTSET":
         raise t.unsupported("with output_shape or auto_pad")
     window = _window(t, x.shape[2:], filters.shape[4 - (rank - 2) :])
     extra = [0, *t.integers("output_padding", rank - 2, 0)][-2:]
@@ -224,7 +224,7 @@ def reduce(t: Translation) -> Value:
     """ReduceMean, ReduceSum, and ReduceMax over the pixels of an image."""
     x = t.operand(0)
     rank = len(x.shape)
-    given = t.numbers(1) if t.optional(1) is not None else t.attribute("axes")
+    given = t.numbers(1) if t.optional(1) is not None else t.listed("axes")
     if not given and t.attribute("noop_with_empty_axes", 0):
         return x
     axes = tuple(sorted({t.axis(axis, rank) for axis in given})) if given else tuple(range(rank))

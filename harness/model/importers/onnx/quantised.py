@@ -41,9 +41,9 @@ def quant(t: Translation) -> Value:
         raise ModelError(
             f"{t.label!r}: a quantiser of {bits:g} bits.", "The file is damaged.", "Export the model again."
         )
-    rounding = _ROUNDING.get(str(t.attribute("rounding_mode", "ROUND")).upper())
+    rounding = _ROUNDING.get(t.attribute("rounding_mode", "ROUND").upper())
     if rounding is None:
-        raise t.unsupported(f"with the rounding mode {t.attribute('rounding_mode')!r}")
+        raise t.unsupported(f"with the rounding mode {t.attribute('rounding_mode', '')!r}")
     signed, narrow = bool(t.attribute("signed", 1)), bool(t.attribute("narrow", 0))
     lowest = -(2.0 ** (bits - 1)) + narrow if signed else 0.0
     highest = 2.0 ** (bits - 1) - 1 if signed else 2.0**bits - 1 - narrow

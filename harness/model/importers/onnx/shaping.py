@@ -15,7 +15,7 @@ Function = Callable[[Translation], Value | list[Value]]
 
 def reshape(t: Translation) -> Value:
     x = t.operand(0)
-    sizes = t.numbers(1) if t.optional(1) is not None else t.attribute("shape")
+    sizes = t.numbers(1) if t.optional(1) is not None else t.listed("shape")
     if sizes is None:
         raise ModelError(f"{t.label!r}: Reshape without a shape.")
     if not t.attribute("allowzero", 0):
@@ -45,7 +45,7 @@ def squeeze(t: Translation) -> Value:
 
 def unsqueeze(t: Translation) -> Value:
     x = t.operand(0)
-    given = t.numbers(1) if t.optional(1) is not None else t.attribute("axes", [])
+    given = t.numbers(1) if t.optional(1) is not None else t.listed("axes")
     rank = len(x.shape) + len(given or [])
     axes = {t.axis(axis, rank) for axis in given or []}
     sizes = iter(x.shape)
@@ -53,13 +53,13 @@ def unsqueeze(t: Translation) -> Value:
 
 
 def _axes(t: Translation, x: Value, rank: int) -> list[int]:
-    given = t.numbers(1) if t.optional(1) is not None else t.attribute("axes")
+    given = t.numbers(1) if t.optional(1) is not None else t.listed("axes")
     return [t.axis(axis, rank) for axis in given or []]
 
 
 def transpose(t: Translation) -> Value:
     x = t.operand(0)
-    return t.permuted(x, t.integers("perm", len(x.shape), 0) if t.attribute("perm") else range(len(x.shape))[::-1])
+    return t.permuted(x, t.integers("perm", len(x.shape), 0) if t.listed("perm") else range(len(x.shape))[::-1])
 
 
 def concat(t: Translation) -> Value:
@@ -76,7 +76,7 @@ def split(t: Translation) -> list[Value]:
     x = t.operand(0)
     axis = t.axis(t.attribute("axis", 0), len(x.shape))
     count = len(t.operator.outputs) if t.operator else 1
-    sizes = t.numbers(1) if t.optional(1) is not None else t.attribute("split")
+    sizes = t.numbers(1) if t.optional(1) is not None else t.listed("split")
     if sizes is None:
         size = -(-x.shape[axis] // max(count, 1))
         sizes = [min(size, x.shape[axis] - at * size) for at in range(count)]
@@ -93,7 +93,7 @@ def slice_(t: Translation) -> Value:
     x = t.operand(0)
     rank = len(x.shape)
     if t.opset < 10:
-        starts, ends, axes, steps = t.attribute("starts"), t.attribute("ends"), t.attribute("axes"), None
+        starts, ends, axes, steps = t.listed("starts"), t.listed("ends"), t.listed("axes"), None
     else:
         starts, ends, axes, steps = (t.numbers(position) for position in (1, 2, 3, 4))
     if not starts or not ends or len(starts) != len(ends):
@@ -137,8 +137,8 @@ def pad(t: Translation) -> Value:
     x = t.held(t.unflattened(t.operand(0)))
     rank = len(x.shape)
     if t.attribute("mode", "constant") != "constant":
-        raise t.unsupported(f"in the mode {t.attribute('mode')!r}")
-    widths = t.numbers(1) if t.opset >= 11 else t.attribute("pads")
+        raise t.unsupported(f"in the mode {t.attribute('mode', '')!r}")
+    widths = t.numbers(1) if t.opset >= 11 else t.listed("pads")
     value = t.number(2, 0.0) if t.opset >= 11 else float(t.attribute("value", 0.0))
     given = t.numbers(3) if t.opset >= 18 else None
     axes = list(range(rank)) if given is None else [t.axis(axis, rank) for axis in given]

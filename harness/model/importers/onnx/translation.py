@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -22,6 +22,7 @@ from harness.model.importers.folding import FoldingBuilder
 from harness.model.importers.onnx import layout
 from harness.model.importers.onnx.container import Operator
 
+T = TypeVar("T", int, float, str)
 FREE: dict[str, Any] = {"lo": -math.inf, "hi": math.inf}
 """No activation."""
 
@@ -123,21 +124,31 @@ class Translation:
             raise self.unsupported(f"whose input {position} is not one number")
         return float(data.reshape(-1)[0])
 
-    def attribute(self, key: str, default: Any = None) -> Any:
-        return self.operator.attributes.get(key, default) if self.operator else default
+    def attribute(self, key: str, default: T) -> T:
+        """An attribute of the type of its default; a float may be written as an integer."""
+        value = self.operator.attributes.get(key, default) if self.operator else default
+        if isinstance(default, float) and isinstance(value, int):
+            value = float(value)
+        if not isinstance(value, type(default)) or (value is not default and value != value):
+            raise ModelError(f"{self.label!r}: {key} of {self.kind} should be {type(default).__name__}, not {value!r}.")
+        return value
+
+    def listed(self, key: str) -> list[int] | None:
+        """An attribute that is a list of a few integers; None where it is absent."""
+        values = self.operator.attributes.get(key) if self.operator else None
+        if values is None:
+            return None
+        numbers = [value for value in values if isinstance(value, int)] if isinstance(values, Sequence) else []
+        if len(numbers) > 4 * shapes.MAX_RANK or not isinstance(values, Sequence) or len(numbers) != len(values):
+            raise ModelError(f"{self.label!r}: {key} of {self.kind} should be a few integers.")
+        return numbers
 
     def integers(self, key: str, count: int, default: int) -> list[int]:
         """An attribute that is a list of `count` integers."""
-        values = self.attribute(key)
-        if values is None:
-            return [default] * count
-        if (
-            not isinstance(values, Sequence)
-            or len(values) != count
-            or not all(isinstance(value, int) for value in values)
-        ):
-            raise ModelError(f"{self.label!r}: {key} of {self.kind} should be {count} integers, not {values!r}.")
-        return list(values)
+        values = self.listed(key)
+        if values is not None and len(values) != count:
+            raise ModelError(f"{self.label!r}: {key} of {self.kind} should be {count} integers, not {values}.")
+        return [default] * count if values is None else values
 
     def axis(self, axis: int, rank: int) -> int:
         if not -rank <= axis < rank:
@@ -153,7 +164,8 @@ class Translation:
 
     def constant(self, part: str, data: Any) -> str:
         """A float constant that belongs to the current operator, in the graph's layout."""
-        floats = np.asarray(data, np.float32)
+        with np.errstate(over="ignore"):  # what becomes infinite is refused below
+            floats = np.asarray(data, np.float32)
         self.graph.spend(floats.size)
         return self.graph.constant(f"{self.label}/{part}", floats)
 

@@ -10,14 +10,18 @@ from typing import Any, Literal
 import numpy as np
 
 from harness.model import values
-from harness.model.graph import Array, Graph, Node
+from harness.model.graph import Graph, Node
 from harness.model.reasons import REASONS
-from harness.model.values import Values
+from harness.model.values import Grid, Spread, Values
 
 Kind = Literal["binary", "binary01", "kbit", "ternary", "int8", "float"]
 ON_BITS: frozenset[Kind] = frozenset({"binary", "binary01", "kbit", "ternary"})
 LAYERS = frozenset({"conv2d", "conv2d_transpose", "dense"})
 WORD = 32
+MAX_PLANE_PAIRS = 8
+"""More passes of the bit kernel than this are no faster than float."""
+MIN_GROUP = 8
+"""A group of fewer channels wastes more than three quarters of each word."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +35,7 @@ class Verdict:
         reason_text, remedy: the sentences, filled in.
         activation: the values that arrive, in words.
         weight: how the weights are spread, in words.
-        scale: magnitude of the weights of each filter, [O].
+        arriving, spread: the same, for the passes.
     """
 
     node: Node
@@ -43,7 +47,7 @@ class Verdict:
     activation: str
     weight: str
     arriving: Values
-    scale: Array
+    spread: Spread
 
 
 def verdicts(graph: Graph) -> dict[str, Verdict]:
@@ -57,61 +61,87 @@ def _verdict(graph: Graph, node: Node, known: Mapping[str, Values]) -> Verdict:
     assert x is not None and weight is not None
     arriving = known[x]
     data = graph.tensors[weight].data
-    if data is None:
-        spread, scale = "computed", np.zeros(1)
-    else:
-        spread, scale = values.levels_per_filter(data)
+    spread = values.spread(data) if data is not None else values.Spread(0, np.zeros(1), np.ones(1))
+    grid = arriving.grid
+    planes = (grid.planes if grid else 1) * (spread.grid.planes if spread.count else 1)
     words = {
         "activation": str(arriving),
         "source": repr(arriving.source),
-        "weight": values.as_text(spread, scale),
+        "weight": str(spread) if data is not None else "computed",
         "channels": graph.tensors[weight].shape[-1],
+        "planes": planes,
     }
-    code = _code(graph, node, known, arriving, spread, words)
-    kind: Kind = code if code in ("binary", "binary01") else "float"  # type: ignore[assignment]
+    code = "weight-computed" if data is None else _code(graph, node, known, arriving, spread, words)
+    kind: Kind = code if code in ON_BITS else "float"  # type: ignore[assignment]
     reason = REASONS[code]
     return Verdict(
         node,
         kind,
-        1 if kind in ON_BITS else 32,
+        grid.planes if grid and kind in ON_BITS else 32,
         code,
         reason.sentence.format(**words),
         reason.remedy.format(**words),
         words["activation"],
         words["weight"],
         arriving,
-        scale,
+        spread,
     )
 
 
 def _code(
-    graph: Graph, node: Node, known: Mapping[str, Values], arriving: Values, spread: str, words: dict[str, Any]
+    graph: Graph, node: Node, known: Mapping[str, Values], arriving: Values, spread: Spread, words: dict[str, Any]
 ) -> str:
-    if spread == "computed":
-        return "weight-computed"
-    if not arriving.two_valued:
+    grid = arriving.grid
+    if grid is None or words["planes"] > MAX_PLANE_PAIRS:
         if _reads_input(graph, node):
             return "first-layer"
-        if spread == "float":
-            return "float-layer" if arriving.levels is None else "weight-real"
         if arriving.levels is not None:
+            if not spread.count:
+                return "weight-real"
             return "activation-levels" if len(arriving.levels) > 1 else "activation-constant"
+        if not spread.count:
+            return "float-layer"
         blocked = _quantiser_behind(graph, node, known)
         if blocked is not None:
             words["quantiser"], words["between"] = repr(blocked[0]), repr(blocked[1])
             return "op-between"
         return "activation-real"
-    if spread != "binary":
+    if not spread.count:
         return "weight-real"
-    if node.op == "conv2d_transpose":
-        return "transposed"
-    groups = node.params.get("groups", 1)
-    if groups > 1 and words["channels"] % WORD:
-        return "depthwise"
-    low, high = arriving.levels or (0.0, 0.0)
-    if padded(node) and node.params.get("pad_value", 0.0) not in (low, high) and not (low == -high and border(node) == 0):
+    blocked_by = _misfit(node, grid, spread, words["channels"])
+    if blocked_by is not None:
+        return blocked_by
+    counts = {grid.count, spread.count}
+    if counts == {2}:
+        return "binary" if grid.lo == -grid.hi and spread.symmetric else "binary01"
+    return "ternary" if max(counts) == 3 else "kbit"
+
+
+def _misfit(node: Node, grid: Grid, spread: Spread, channels: int) -> str | None:
+    """Why a layer whose values fit the bit kernels cannot run on them, if it cannot."""
+    outside = padded(node) or node.op == "conv2d_transpose"
+    if outside and border(node) not in (grid.lo, grid.hi) and not masked(node, grid):
         return "padding"
-    return "binary" if low == -high else "binary01"
+    if node.op == "conv2d_transpose":
+        return None if phases(node) and spread.symmetric else "transposed"
+    groups = node.params.get("groups", 1)
+    if groups > 1 and channels % WORD and (channels % 2 or channels < MIN_GROUP or not spread.symmetric):
+        return "groups"
+    return None
+
+
+def masked(node: Node, grid: Grid) -> bool:
+    """Whether the padding of a layer is left out of its sums: zeros between two values that lie around zero."""
+    return border(node) == 0 and grid.lo == -grid.hi and (grid.unary or grid.count == 1 << grid.planes)
+
+
+def phases(node: Node) -> bool:
+    """Whether a transposed convolution is a set of plain ones, one for each place between the strides."""
+    window = node.params["window"]
+    splits = all(
+        window[f"dilation_{axis}"] == 1 and window[f"kernel_{axis}"] >= window[f"stride_{axis}"] for axis in "hw"
+    )
+    return splits and node.params.get("groups", 1) == 1
 
 
 def padded(node: Node) -> bool:

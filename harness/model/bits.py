@@ -14,15 +14,17 @@ def words(channels: int) -> int:
     return -(-channels // WORD)
 
 
-def pack(bits: NDArray[np.uint8]) -> NDArray[np.uint32]:
-    """[..., C] of zeros and ones to [..., ceil(C / 32)]."""
-    channels = bits.shape[-1]
-    padded = np.zeros((*bits.shape[:-1], words(channels) * WORD), np.uint8)
-    padded[..., :channels] = bits
-    return np.packbits(padded, axis=-1, bitorder="little").view("<u4").astype(np.uint32, copy=False)
+def pack(planes: NDArray[np.uint8]) -> NDArray[np.uint32]:
+    """[planes, ..., C] of zeros and ones to [..., planes * ceil(C / 32)]: the planes of a pixel one after the other."""
+    count, channels = planes.shape[0], planes.shape[-1]
+    width = words(channels) * WORD
+    padded = np.zeros((*planes.shape[1:-1], count, width), np.uint8)
+    padded[..., :channels] = np.moveaxis(planes, 0, -2)
+    packed = np.packbits(padded, axis=-1, bitorder="little").view("<u4").astype(np.uint32, copy=False)
+    return packed.reshape(*planes.shape[1:-1], count * words(channels))
 
 
-def unpack(packed: NDArray[np.uint32], channels: int) -> NDArray[np.uint8]:
-    """[..., ceil(C / 32)] to [..., C] of zeros and ones."""
-    as_bytes = np.ascontiguousarray(packed, dtype="<u4").view(np.uint8)
-    return np.unpackbits(as_bytes, axis=-1, bitorder="little")[..., :channels]
+def unpack(packed: NDArray[np.uint32], shape: tuple[int, ...], planes: int = 1) -> NDArray[np.uint8]:
+    """[..., planes * ceil(C / 32)] to [planes, *shape] of zeros and ones."""
+    as_bytes = np.ascontiguousarray(packed, dtype="<u4").reshape(*shape[:-1], planes, words(shape[-1])).view(np.uint8)
+    return np.moveaxis(np.unpackbits(as_bytes, axis=-1, bitorder="little")[..., : shape[-1]], -2, 0)

@@ -166,7 +166,7 @@ def _layer(graph: Graph, binary: Graph, verdict: Verdict) -> Layer:
         reason_text=verdict.reason_text,
         remedy=verdict.remedy,
         macs=_macs(graph, node),
-        param_bytes=sum(_constant_bytes(binary, after) for after in binary.nodes if after.name == node.name),
+        param_bytes=sum(_constant_bytes(binary, part) for part in binary.nodes if belongs(part.name, node.name)),
         param_bytes_float=_constant_bytes(graph, node),
         input_shape=graph.tensors[x].shape,
         output_shape=output.shape,
@@ -174,6 +174,11 @@ def _layer(graph: Graph, binary: Graph, verdict: Verdict) -> Layer:
         activation=verdict.activation,
         weight=verdict.weight,
     )
+
+
+def belongs(part: str, layer: str) -> bool:
+    """Whether a node of the binary graph came from a layer: it has its name, or one below it."""
+    return part == layer or part.startswith(f"{layer}/")
 
 
 def _constant_bytes(graph: Graph, node: Node) -> int:

@@ -30,6 +30,16 @@ _TABLE = (
         "shift from ±1 costs is folded into multiplier and bias",
     ),
     Reason(
+        "kbit",
+        "its input is {activation} (from {source}) and its weights are {weight}: evenly spaced on both sides, so the bit "
+        "kernel runs once for each of {planes} pairs of bit planes",
+    ),
+    Reason(
+        "ternary",
+        "its input is {activation} (from {source}) and its weights are {weight}: three values are the mean of two signs, so "
+        "the bit kernel runs once for each of {planes} pairs of bit planes",
+    ),
+    Reason(
         "float-layer",
         "neither its input ({activation}) nor its weights ({weight}) are quantised",
         "Give it an input quantiser and a kernel quantiser (QuantConv2D or QuantDense), if accuracy allows.",
@@ -51,8 +61,8 @@ _TABLE = (
     ),
     Reason(
         "activation-levels",
-        "its weights are {weight}, but its input takes the values {activation} (from {source}), more than two",
-        "Use a quantiser with two values (ste_sign, or DoReFa with k_bit=1) if accuracy allows.",
+        "its weights are {weight}, but its input takes the values {activation} (from {source}): too many, or not evenly spaced",
+        "Use a quantiser with two values (ste_sign, or DoReFa with k_bit=1), or with 2^k even levels up to k = 4.",
     ),
     Reason(
         "activation-constant",
@@ -61,7 +71,7 @@ _TABLE = (
     ),
     Reason(
         "weight-real",
-        "its input is {activation} (from {source}), but its weights are not two-valued in each filter ({weight})",
+        "its input is {activation} (from {source}), but the weights of a filter are {weight}, not two-valued",
         'Give the layer a kernel quantiser, such as kernel_quantizer="ste_sign", and train again.',
     ),
     Reason(
@@ -75,15 +85,21 @@ _TABLE = (
         "Pad with one of the two values, or use padding='valid'.",
     ),
     Reason(
-        "depthwise",
-        "its input is {activation} and its weights are {weight}, but each filter reads {channels} channel(s): too few to fill a "
-        "word of bits",
-        "A dense convolution, or groups of 32 channels or more, would run on the bit kernels.",
+        "ties",
+        "its input comes from {source}, which gives 0 for exactly 0, and the sums that reach it do land on 0: three values, "
+        "not two",
+        "Use a quantiser that decides ties, such as ste_sign or where(x >= 0, 1, -1).",
+    ),
+    Reason(
+        "groups",
+        "its input is {activation} and its weights are {weight}, but each filter reads only {channels} channel(s), too few to "
+        "fill a word of bits",
+        "A dense convolution, or wider groups with an even number of channels, would run on the bit kernels.",
     ),
     Reason(
         "transposed",
-        "its input is {activation} and its weights are {weight}, but there is no bit kernel for a transposed convolution",
-        "Upsample first and convolve then, if the architecture allows.",
+        "its input is {activation} and its weights are {weight}, but the transposed convolution does not split into plain ones",
+        "Use a kernel that is a multiple of the stride and no dilation, or upsample first and convolve then.",
     ),
 )
 

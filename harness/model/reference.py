@@ -2,7 +2,8 @@
 """What every operation computes, in NumPy: the golden output, before and after each pass.
 
 One function a row of ops.def. Readable before fast: the C kernels are checked against these, and these against the
-outputs that other people's frameworks recorded. Bits are held unpacked, one uint8 an element, 1 standing for -1.
+outputs that other people's frameworks recorded. Bits are held unpacked, one uint8 an element,
+1 standing for -1, with the planes as the first axis: [planes, *shape].
 """
 
 from __future__ import annotations
@@ -59,7 +60,15 @@ def trace(graph: Graph, inputs: Sequence[Array], keep: frozenset[str] | None = N
 def apply(op: str, operands: Sequence[Array | None], params: Params, output: Tensor) -> Array:
     """The value of one operation."""
     with np.errstate(all="ignore"):
-        result = _FUNCTIONS[op](list(operands), params, output)
+        if op in _MOVES and output.dtype == "bits":
+            flat = Tensor("", output.shape)
+            planes = [
+                _FUNCTIONS[op]([None if o is None else o[plane] for o in operands], params, flat)
+                for plane in range(output.planes)
+            ]
+            result = np.stack(planes)
+        else:
+            result = _FUNCTIONS[op](list(operands), params, output)
     kinds: dict[str, Any] = {"f32": np.float32, "i8": np.int8, "i32": np.int32, "bits": np.uint8}
     return np.ascontiguousarray(result, dtype=kinds[output.dtype])
 
@@ -68,7 +77,7 @@ def operand(tensor: Tensor, values: Mapping[str, Array]) -> Array:
     """The value of an operand: a constant, or what was computed; bits unpacked."""
     if tensor.data is None:
         return values[tensor.name]
-    return bits.unpack(tensor.data, tensor.shape[-1]) if tensor.dtype == "bits" else tensor.data
+    return bits.unpack(tensor.data, tensor.shape, tensor.planes) if tensor.dtype == "bits" else tensor.data
 
 
 def _packed(value: Array, tensor: Tensor) -> Array:
@@ -161,9 +170,34 @@ def _dense(operands: list[Array | None], params: Params, _: Tensor) -> Array:
 def _bconv2d(operands: list[Array | None], params: Params, output: Tensor) -> Array:
     x, kernel, multiplier, bias, threshold, low, high = _take(operands, 7)
     border = 1.0 if params["border"] == abi.constant("BNN_BORDER_ONE") else 0.0
-    acc = _convolve(_signs(x), _signs(kernel), params["window"], params["groups"], border)
+    most = float(np.dot(_worth(x, params["x_code"]), np.ones(len(x))))
+    image, weight = _sum_of_planes(x, params["x_code"]), _sum_of_planes(kernel, params["w_code"])
+    acc = _convolve(image, weight, params["window"], params["groups"], border * most)
+    return _binary_output(acc, multiplier, bias, threshold, low, high, params, output)
+
+
+def _bdepthwise2d(operands: list[Array | None], params: Params, output: Tensor) -> Array:
+    x, kernel, multiplier, bias, threshold, low, high = _take(operands, 7)
+    border = 1.0 if params["border"] == abi.constant("BNN_BORDER_ONE") else 0.0
+    filters = _sum_of_planes(kernel, 0)[0].transpose(2, 0, 1)[..., None]
+    acc = _convolve(_sum_of_planes(x, 0), filters, params["window"], len(filters), border)
+    return _binary_output(acc, multiplier, bias, threshold, low, high, params, output)
+
+
+def _binary_output(
+    acc: Array,
+    multiplier: Array | None,
+    bias: Array | None,
+    threshold: Array | None,
+    low: Array | None,
+    high: Array | None,
+    params: Params,
+    output: Tensor,
+) -> Array:
     if output.dtype == "bits":
-        return acc < threshold
+        assert threshold is not None
+        limits = threshold.reshape(-1, threshold.shape[-1])
+        return _planes(sum((acc < limit).astype(np.int32) for limit in limits), output.planes, params.get("y_code", 0))
     if low is not None:
         acc = np.maximum(acc, low.astype(np.float32))
     if high is not None:
@@ -175,8 +209,23 @@ def _bconv2d(operands: list[Array | None], params: Params, output: Tensor) -> Ar
     return _clamp(acc, params)
 
 
-def _signs(x: Array) -> Array:
-    return np.float32(1) - np.float32(2) * x.astype(np.float32)
+def _worth(planes: Array, code: int) -> Array:
+    """What each plane counts."""
+    binary = code == abi.constant("BNN_CODE_BINARY")
+    return np.asarray([1 << plane if binary else 1 for plane in range(len(planes))], np.float32)
+
+
+def _sum_of_planes(planes: Array, code: int) -> Array:
+    """[planes, *shape] of bits to the numbers that they stand for."""
+    signs = np.float32(1) - np.float32(2) * planes.astype(np.float32)
+    return np.tensordot(_worth(planes, code), signs, 1)
+
+
+def _planes(index: Array, planes: int, code: int) -> Array:
+    """Numbers 0, 1, .. as [planes, *shape] of bits."""
+    if code == abi.constant("BNN_CODE_BINARY"):
+        return np.stack([index >> plane & 1 for plane in range(planes)])
+    return np.stack([index > plane for plane in range(planes)])
 
 
 def _max_pool2d(operands: list[Array | None], params: Params, _: Tensor) -> Array:
@@ -195,21 +244,23 @@ def _avg_pool2d(operands: list[Array | None], params: Params, _: Tensor) -> Arra
 
 def _bmaxpool2d(operands: list[Array | None], params: Params, _: Tensor) -> Array:
     (x,) = _take(operands, 1)
-    reduce = np.max if params.get("any") else np.min
-    return reduce(_windows(x, params["window"], 0 if params.get("any") else 1), axis=(4, 5))
+    reduce, outside = (np.max, 0) if params.get("any") else (np.min, 1)
+    return np.stack([reduce(_windows(plane, params["window"], outside), axis=(4, 5)) for plane in x])
 
 
 # --- bits -----------------------------------------------------------------------------------------------------------
 
 
-def _quantize(operands: list[Array | None], params: Params, _: Tensor) -> Array:
+def _quantize(operands: list[Array | None], params: Params, output: Tensor) -> Array:
     x, threshold, invert = _take(operands, 3)
-    bit = flush(x) < threshold
-    return bit if invert is None else bit ^ (invert != 0)
+    flipped = np.zeros(1, bool) if invert is None else invert[0] != 0
+    limits = threshold.reshape(-1, threshold.shape[-1])
+    index = sum(((flush(x) < limit) ^ flipped).astype(np.int32) for limit in limits)
+    return _planes(index, output.planes, params.get("code", 0))
 
 
 def _dequantize(operands: list[Array | None], params: Params, _: Tensor) -> Array:
-    return np.where(_take(operands, 1)[0] != 0, np.float32(params["one"]), np.float32(params["zero"]))
+    return np.where(_take(operands, 1)[0][0] != 0, np.float32(params["one"]), np.float32(params["zero"]))
 
 
 # --- element by element ---------------------------------------------------------------------------------------------
@@ -347,6 +398,7 @@ _FUNCTIONS: dict[str, Callable[[list[Array | None], Params, Tensor], Array]] = {
     "conv2d_transpose": _conv2d_transpose,
     "dense": _dense,
     "bconv2d": _bconv2d,
+    "bdepthwise2d": _bdepthwise2d,
     "quantize": _quantize,
     "dequantize": _dequantize,
     "bmaxpool2d": _bmaxpool2d,
@@ -367,3 +419,6 @@ _FUNCTIONS: dict[str, Callable[[list[Array | None], Params, Tensor], Array]] = {
     "reshape": _reshape,
     "transpose": _transpose,
 }
+
+_MOVES = frozenset({"concat", "slice", "reshape", "transpose"})
+"""Ops that only move elements, and do so plane by plane where these are bits."""

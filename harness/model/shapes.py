@@ -109,7 +109,8 @@ def _conv(node: Node, present: list[Tensor], operands: list[Tensor | None], _: S
     if (window["kernel_h"], window["kernel_w"]) != kernel[1:3]:
         raise ModelError(f"{node.name!r}: the filter {list(kernel)} is not the size of its window.")
     for operand, what in zip(operands[2:], ("bias", "bias", "threshold", "clamp", "clamp"), strict=False):
-        _vector(node, operand, kernel[0], what)
+        if what != "threshold" or operand is None or len(operand.shape) == 1:
+            _vector(node, operand, kernel[0], what)
     return (n, *window_output(node.name, (h, w), window), kernel[0])
 
 
@@ -158,6 +159,14 @@ def _per_channel(node: Node, present: list[Tensor], operands: list[Tensor | None
     x = present[0].shape
     for operand in operands[1:]:
         _vector(node, operand, x[-1] if x else 1, "per-channel constant", scalar=True)
+    return x
+
+
+def _quantize(node: Node, present: list[Tensor], operands: list[Tensor | None], _: Shape | None) -> Shape:
+    x, limits = present[0].shape, present[1].shape
+    channels = x[-1] if x else 1
+    if not 1 <= len(limits) <= 2 or limits[-1] not in (1, channels):
+        raise ModelError(f"{node.name!r}: its thresholds have the shape {list(limits)}, but there are {channels} channels.")
     return x
 
 
@@ -227,7 +236,7 @@ _RULES: dict[str, Callable[..., Shape]] = {
     "conv2d_transpose": _conv_transpose,
     "dense": _dense,
     "bconv2d": _conv,
-    "quantize": _per_channel,
+    "quantize": _quantize,
     "dequantize": _same,
     "bmaxpool2d": _pool,
     "max_pool2d": _pool,

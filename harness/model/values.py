@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -21,6 +20,28 @@ from harness.model.graph import Array, Graph, Node, Tensor
 
 MAX_LEVELS = 64
 """A set larger than this is treated as real: six bits are more than any bit kernel takes."""
+
+
+@dataclass(frozen=True)
+class Grid:
+    """`count` evenly spaced numbers from lo to hi."""
+
+    lo: float
+    hi: float
+    count: int
+
+    @property
+    def unary(self) -> bool:
+        """Whether planes of equal worth carry it: ternary values. Other counts are numbers of log2(count) bits."""
+        return self.count == 3
+
+    @property
+    def planes(self) -> int:
+        return 2 if self.unary else (self.count - 1).bit_length()
+
+    @property
+    def step(self) -> float:
+        return (self.hi - self.lo) / (self.count - 1)
 
 
 @dataclass(frozen=True)
@@ -43,19 +64,13 @@ class Values:
         return self.levels is not None and len(self.levels) == 2
 
     @property
-    def bits(self) -> int | None:
-        """k for 2^k evenly spaced levels (k-bit), else None. The spacing may be off by float rounding."""
+    def grid(self) -> Grid | None:
+        """The levels as evenly spaced numbers, if they are; float rounding of an exporter is forgiven."""
         if self.levels is None or len(self.levels) < 2:
             return None
         gaps = np.diff(self.levels)
-        k = int(len(self.levels)).bit_length() - 1
         even = bool(np.all(np.abs(gaps - gaps.mean()) <= 1e-5 * abs(gaps.mean())))
-        return k if even and len(self.levels) == 1 << k else None
-
-    @property
-    def ternary(self) -> bool:
-        """{-s, 0, +s}"""
-        return self.levels is not None and len(self.levels) == 3 and self.levels[1] == 0 and self.levels[0] == -self.levels[2]
+        return Grid(self.levels[0], self.levels[-1], len(self.levels)) if even else None
 
     def __str__(self) -> str:
         if self.levels is None:
@@ -244,42 +259,76 @@ _RULES: Mapping[str, Callable[[Node, list[Values], Graph], Values]] = {
 }
 
 
-def levels_per_filter(weights: Array, tolerance: float = 1e-5) -> tuple[str, Array]:
+@dataclass(frozen=True, eq=False)
+class Spread:
     """How the weights of each output channel are spread: the kernel side of every verdict.
 
-    Args:
-        weights: [O, ...].
-        tolerance: relative; exporters compute sign(w) * mean|w| in float32 and leave a few units in the last place.
+    Attributes:
+        count: of evenly spaced values that every filter keeps to; 0 where there are none, or too many.
+        centre, scale: filter o takes values between centre[o] - scale[o] and centre[o] + scale[o], both [O].
+    """
 
-    Returns:
-        ("binary", s) where every channel o is ±s[o]; ("binary01", s) where every one is {0, s[o]}; ("ternary", s)
-        where every one is {-s[o], 0, +s[o]} and some zero occurs; ("float", s) else. s is the largest magnitude, [O].
+    count: int
+    centre: Array
+    scale: Array
+
+    @property
+    def symmetric(self) -> bool:
+        return not self.centre.any()
+
+    @property
+    def grid(self) -> Grid:
+        """Of a filter of scale 1 around 0."""
+        return Grid(-1.0, 1.0, self.count)
+
+    def __str__(self) -> str:
+        if not self.count:
+            return "real"
+        same = all(np.all(np.abs(part - part[0]) <= 1e-6 * np.abs(self.scale[0])) for part in (self.scale, self.centre))
+        s = _number(float(self.scale[0])) if same else "s"
+        suffix = "" if same else " in each filter"
+        if not self.symmetric:
+            low, high = float(self.centre[0] - self.scale[0]), float(self.centre[0] + self.scale[0])
+            return f"{{{_number(low)}, {_number(high)}}}" if same else "two values in each filter"
+        if self.count == 2:
+            return f"±{s}{suffix}"
+        if self.count == 3:
+            return f"{{-{s}, 0, {s}}}{suffix}"
+        return f"{self.count} even levels up to ±{s}{suffix}"
+
+
+def spread(weights: Array, tolerance: float = 1e-5) -> Spread:
+    """The spread of weights [O, ...].
+
+    Args:
+        tolerance: relative; exporters compute sign(w) * mean|w| in float32 and leave a few units in the last place.
     """
     flat = weights.reshape(weights.shape[0], -1)
     magnitude = np.abs(flat)
-    scale = magnitude.max(axis=1).astype(np.float64)
-    if not (scale > 0).all():
-        return "float", scale
-    least = np.float32(1 - tolerance) * magnitude.max(axis=1)
-    if (magnitude.min(axis=1) >= least).all():
-        return "binary", magnitude.mean(axis=1, dtype=np.float64)
-    at_level = magnitude >= least[:, None]
-    if not (at_level | (magnitude == 0)).all():
-        return "float", scale
-    refined = np.where(at_level, magnitude, 0).sum(axis=1, dtype=np.float64) / at_level.sum(axis=1)
-    one_sided = (flat >= 0).all(axis=1) | (flat <= 0).all(axis=1)
-    if one_sided.all():
-        return "binary01", refined * np.where((flat <= 0).all(axis=1), -1, 1)
-    return "ternary", refined
+    largest = magnitude.max(axis=1)
+    scale = largest.astype(np.float64)
+    nothing = np.zeros_like(scale)
+    least = np.float32(1 - tolerance) * largest
+    if (scale > 0).all() and (magnitude.min(axis=1) >= least).all():
+        return Spread(2, nothing, magnitude.mean(axis=1, dtype=np.float64))
+    safe = np.where(largest > 0, largest, np.float32(1))[:, None]
+    for count in (3, 4):
+        steps = flat / safe * np.float32((count - 1) / 2) + np.float32((count - 1) / 2)
+        if np.all(np.abs(steps - np.rint(steps)) <= tolerance * count):
+            return Spread(count, nothing, np.where(scale > 0, scale, 1.0)) if count == 4 or not _one_sided(flat) else _two(flat)
+    low, high = flat.min(axis=1)[:, None], flat.max(axis=1)[:, None]
+    near = np.float32(tolerance) * safe
+    if np.all((flat - low <= near) | (high - flat <= near)) and np.all(high > low):
+        return _two(flat)
+    return Spread(0, nothing, scale)
 
 
-def as_text(kind: str, scale: Array) -> str:
-    """A kernel's spread for a reader: "±1", "±s per filter", "{-s, 0, s}"."""
-    same = bool(np.all(np.abs(scale - scale[0]) <= 1e-6 * abs(scale[0])))
-    s: Any = _number(float(scale[0])) if same else "s"
-    suffix = "" if same else " per filter"
-    return {
-        "binary": f"±{s}{suffix}",
-        "binary01": f"{{0, {s}}}{suffix}",
-        "ternary": f"{{-{s}, 0, {s}}}{suffix}",
-    }.get(kind, "real")
+def _one_sided(flat: Array) -> bool:
+    """Whether each filter has two values, zero and one other."""
+    return bool(np.all(((flat >= 0).all(axis=1) | (flat <= 0).all(axis=1)) & (flat == 0).any(axis=1) & (flat != 0).any(axis=1)))
+
+
+def _two(flat: Array) -> Spread:
+    """Two values that do not lie around zero, such as {0, s}."""
+    low, high = flat.min(axis=1).astype(np.float64), flat.max(axis=1).astype(np.float64)
+    return Spread(2, (low + high) / 2, (high - low) / 2)

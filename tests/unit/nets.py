@@ -87,6 +87,24 @@ class Net:
         return self.builder.graph()
 
 
+Weights = Callable[[np.ndarray], np.ndarray]
+
+
+def ternary(latent: np.ndarray) -> np.ndarray:
+    """{-s, 0, s} with s = 0.3 for every filter."""
+    return np.sign(latent) * (np.abs(latent) > 0.5) * np.float32(0.3)
+
+
+def four_levels(latent: np.ndarray) -> np.ndarray:
+    """±0.5 and ±1.5"""
+    return np.floor(np.clip(latent, -1.99, 1.99)) + np.float32(0.5)
+
+
+def zero_one(latent: np.ndarray) -> np.ndarray:
+    """{0, 1}"""
+    return (latent > 0).astype(np.float32)
+
+
 def real(latent: np.ndarray) -> np.ndarray:
     return latent
 
@@ -155,6 +173,13 @@ def _ternary(net: Net, name: str) -> None:
     net.x = net.builder.node("unary", name, (total,), kind=kind("SIGN"))
 
 
+def _sum_of_signs(net: Net, name: str) -> None:
+    x = net.x
+    one = net.builder.node("step", f"{name}/one", (x,), threshold=0.1, low=-1.0, high=1.0)
+    two = net.builder.node("step", f"{name}/two", (x,), threshold=-0.4, low=-1.0, high=1.0)
+    net.x = net.builder.node("arith", name, (one, two), kind=kind("ADD"))
+
+
 QUANTISERS: dict[str, Callable[[Net, str], None]] = {
     "ste_sign": _ste_sign,
     "heaviside": _heaviside,
@@ -166,5 +191,6 @@ QUANTISERS: dict[str, Callable[[Net, str], None]] = {
     "dorefa2": _dorefa(3),
     "dorefa3": _dorefa(7),
     "ternary": _ternary,
+    "sum_of_signs": _sum_of_signs,
 }
 TWO_VALUED = ("ste_sign", "heaviside", "dorefa1", "minimum_relu_round", "where", "scaled_sign", "greater_cast")

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from harness.model import analyse, proof, reference
 from harness.model.graph import Graph
 from harness.model.passes import PASSES
-from tests.unit.nets import INF, TWO_VALUED, Net, per_filter, real
+from tests.unit.nets import INF, TWO_VALUED, Net, Weights, four_levels, per_filter, real, ternary, window, zero_one
 
 CASES = st.fixed_dictionaries(
     {
@@ -140,8 +140,11 @@ def test_average_pool_between_quantiser_and_layer_is_named() -> None:
     ("quantiser", "weights", "reason"),
     [
         ("ste_sign", real, "weight-real"),
-        ("dorefa2", np.sign, "activation-levels"),
-        ("ternary", np.sign, "activation-levels"),
+        ("dorefa2", np.sign, "kbit"),
+        ("ternary", np.sign, "ternary"),
+        ("ste_sign", ternary, "ternary"),
+        ("ste_sign", four_levels, "kbit"),
+        ("ste_sign", zero_one, "binary01"),
     ],
 )
 def test_reasons(quantiser: str, weights: object, reason: str) -> None:
@@ -149,3 +152,47 @@ def test_reasons(quantiser: str, weights: object, reason: str) -> None:
     verdicts = analyse.verdicts(net.graph())
     assert verdicts["stem"].reason == "first-layer"
     assert verdicts["conv"].reason == reason
+
+
+MANY = ("dorefa2", "dorefa3", "ternary", "sum_of_signs")
+
+
+@settings(max_examples=60, deadline=None)
+@given(CASES, st.sampled_from(MANY), st.sampled_from([np.sign, ternary, four_levels, zero_one]))
+def test_bit_planes(case: dict, quantiser: str, weights: Weights) -> None:  # type: ignore[type-arg]
+    net = Net((1, max(case["size"], 5), 6, case["channels"]), case["seed"])
+    common = {"kernel": min(case["kernel"], 3), "same": case["same"], "bias": case["bias"], "weights": weights}
+    net.quantiser(quantiser, "q1").conv("conv1", case["filters"], **common)
+    net.norm("bn1").quantiser(quantiser, "q2").conv("conv2", 5, kernel=1, weights=np.sign)
+    graph = net.graph()
+    kinds = {verdict.kind for verdict in analyse.verdicts(graph).values()}
+    assert kinds <= {"kbit", "ternary"}
+    assert "conv2d" not in ops(prove(graph, case["seed"]))
+
+
+@pytest.mark.parametrize("quantiser", ["ste_sign", "heaviside", "dorefa2"])
+@pytest.mark.parametrize(("kernel", "stride"), [(3, 1), (2, 2), (3, 2), (4, 2), (5, 3)])
+def test_transposed(quantiser: str, kernel: int, stride: int) -> None:
+    net = Net((1, 5, 4, 17)).quantiser(quantiser, "q")
+    weights = net.builder.constant("kernel", np.sign(net.draw.standard_normal((6, kernel, kernel, 17))))
+    for crop in (0, 1):
+        place = {**window(kernel, stride), "pad_top": crop, "pad_left": crop, "pad_bottom": crop, "pad_right": 0}
+        out = net.builder.node(
+            "conv2d_transpose", f"up{crop}", (net.x, weights), window=place, groups=1, lo=-INF, hi=INF
+        )
+        net.builder.output(out)
+    after = prove(net.builder.graph())
+    assert "conv2d_transpose" not in ops(after)
+
+
+@pytest.mark.parametrize("quantiser", ["ste_sign", "heaviside", "ternary"])
+@pytest.mark.parametrize(("channels", "groups"), [(96, 2), (64, 2), (32, 4), (16, 2)])
+def test_groups_that_do_not_fill_words(quantiser: str, channels: int, groups: int) -> None:
+    net = Net((1, 6, 6, channels)).quantiser(quantiser, "q").conv("conv", 2 * groups, groups=groups)
+    assert "conv2d" not in ops(prove(net.graph()))
+
+
+def test_narrow_groups_say_why() -> None:
+    net = Net((1, 6, 6, 32)).quantiser("ste_sign", "q").conv("conv", 32, groups=32)
+    (verdict,) = analyse.verdicts(net.graph()).values()
+    assert verdict.reason == "groups"

@@ -3,14 +3,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 
+from harness import abi
 from harness.model.graph import Graph, Node
-from harness.model.passes.binarise import quantize
 from harness.model.passes.rewrite import Rewrite
-from harness.model.passes.threshold import constants, hoist
+from harness.model.passes.threshold import constants, hoist, move
 
 WORD = 32
 
@@ -18,7 +16,8 @@ WORD = 32
 def pool_bits(graph: Graph) -> Graph:
     """quantize(max_pool2d(x)) becomes bmaxpool2d(quantize(x)), and quantize(reshape(x)) reshape(quantize(x)).
 
-    A maximum lies below a threshold where all of its inputs do: AND. Where the bit means "not below": OR.
+    A maximum lies below a threshold where all of its inputs do: AND. Where the bit means "not below": OR. The planes of a
+    k-bit number are no thresholds, so such a number is pooled before it is quantised.
     """
     changed = True
     while changed:
@@ -32,24 +31,22 @@ def _move(work: Rewrite, node: Node) -> bool:
     source = work.producer.get(str(node.inputs[0]))
     if source is None or work.only_reader(source.output) is not node:
         return False
-    limit, invert = constants(work, node)
-    if source.op == "max_pool2d" and (invert.all() or not invert.any()):
-        work.remove(node)
-        inner = quantize(work, str(source.inputs[0]), limit, invert, node.name)
-        params = {"window": source.params["window"], "any": int(invert.all())}
-        work.tensors[node.output] = replace(work.tensors[node.output], dtype="bits")
-        work.node("bmaxpool2d", source.name, (inner,), "bits", output=node.output, **params)
-        return True
-    if source.op == "reshape" and np.all(limit == limit[0]) and (invert.all() or not invert.any()):
-        x = work.tensors[str(source.inputs[0])]
-        if x.shape[-1] != work.tensors[node.output].shape[-1] and (
-            x.shape[-1] % WORD or work.tensors[node.output].shape[-1] % WORD
-        ):
+    limits, invert = constants(work, node)
+    before, after = work.tensors[str(source.inputs[0])], work.tensors[node.output]
+    uniform = bool(invert.all() or not invert.any())
+    if source.op == "max_pool2d" and uniform:
+        if after.planes > 1 and node.params["code"] == abi.constant("BNN_CODE_BINARY"):
             return False
-        work.remove(node)
-        inner = quantize(work, x.name, limit[:1], invert[:1], node.name)
-        work.node(
-            "reshape", source.name, (inner,), "bits", shape=work.tensors[node.output].shape, output=node.output
-        )
-        return True
-    return False
+        params = {"window": source.params["window"], "any": int(invert.all())}
+    elif source.op == "reshape" and uniform and np.all(limits == limits[:, :1]):
+        whole = before.shape[-1] % WORD == 0 and after.shape[-1] % WORD == 0 and after.planes == 1
+        if not before.shape or (before.shape[-1] != after.shape[-1] and not whole):
+            return False
+        limits, invert, params = limits[:, :1], invert[:1], {}
+    else:
+        return False
+    work.remove(node)
+    inner = move(work, node, before.name, limits, invert)
+    op = "bmaxpool2d" if source.op == "max_pool2d" else "reshape"
+    work.node(op, source.name, (inner,), "bits", after.shape, node.output, planes=after.planes, **params)
+    return True

@@ -22,12 +22,14 @@ class Rewrite:
         self.tensors: dict[str, Tensor] = dict(graph.tensors)
         self.producer: dict[str, Node] = graph.producers()
 
-    def constant(self, name: str, data: Array, dtype: Dtype = "f32", shape: tuple[int, ...] | None = None) -> str:
+    def constant(
+        self, name: str, data: Array, dtype: Dtype = "f32", shape: tuple[int, ...] | None = None, planes: int = 1
+    ) -> str:
         """Adds a constant; `shape` is given for bits, whose packed data does not show the channel count."""
         kinds: dict[Dtype, Any] = {"f32": np.float32, "i8": np.int8, "i32": np.int32, "bits": np.uint32}
         unique = _unique(name, self.tensors)
         data = np.ascontiguousarray(data, kinds[dtype])
-        self.tensors[unique] = Tensor(unique, data.shape if shape is None else shape, dtype, data)
+        self.tensors[unique] = Tensor(unique, data.shape if shape is None else shape, dtype, data, planes=planes)
         return unique
 
     def node(
@@ -39,6 +41,7 @@ class Rewrite:
         shape: tuple[int, ...] | None = None,
         output: str | None = None,
         layer: str = "",
+        planes: int = 1,
         **params: Any,
     ) -> str:
         """Adds a node and returns its output tensor, which is new unless `output` names one to be taken over."""
@@ -46,8 +49,8 @@ class Rewrite:
         operands = [None if i is None else self.tensors[i] for i in inputs]
         draft = Node(op, unique, inputs, "", params, layer)
         inferred = shapes.infer(draft, operands, shape)
-        target = _unique(f"{name}", self.tensors) if output is None else output
-        self.tensors[target] = Tensor(target, inferred, dtype)
+        target = _unique(name, self.tensors) if output is None else output
+        self.tensors[target] = Tensor(target, inferred, dtype, planes=planes)
         self.add(replace(draft, output=target))
         return target
 

@@ -7,9 +7,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
+from harness import abi
 from harness.model import bits, reference
-from harness.model.graph import Array, Graph, Node, Tensor
+from harness.model.graph import Array, Graph, Node
 from harness.model.passes import chain
 from harness.model.passes.binarise import quantize
 from harness.model.passes.rewrite import Rewrite
@@ -25,45 +27,54 @@ def hoist(graph: Graph) -> Graph:
             continue
         found = chain.behind(work, str(node.inputs[0]))
         if found.nodes:
-            limit, invert = _crossing(work, node, found)
+            limits, invert = _crossings(work, node, found)
             work.remove(node)
-            quantize(work, found.root, limit, invert, node.name, output=node.output)
+            move(work, node, found.root, limits, invert, node.output)
     _share(work)
     return work.graph()
 
 
-def _crossing(work: Rewrite, node: Node, found: chain.Chain) -> tuple[Array, Array]:
-    """Where a quantize's input, seen as a function of the chain's root, crosses its threshold: (threshold, invert)."""
-    limit, invert = constants(work, node)
+def move(work: Rewrite, node: Node, x: str, limits: Array, invert: Array, output: str | None = None) -> str:
+    """Puts a quantize that reads `x` in the place of one that was removed; it writes `output`, or a tensor of its own."""
+    planes = work.tensors[node.output].planes
+    return quantize(work, x, limits, invert, node.name, output, planes, node.params["code"])
+
+
+def _crossings(work: Rewrite, node: Node, found: chain.Chain) -> tuple[Array, Array]:
+    """Where a quantize's input, seen as a function of the chain's root, crosses each threshold: ([T, C], [C])."""
+    limits, invert = constants(work, node)
     rising = found.direction > 0
-    channels = rising.size
+    crossings = []
+    for limit in limits:
 
-    def crossed(keys: np.ndarray[tuple[int, ...], np.dtype[np.int64]]) -> Array:
-        below = reference.flush(found.evaluate(chain.ordered_to_float(keys))) < limit
-        return below ^ rising
+        def crossed(keys: NDArray[np.int64], limit: Array = limit) -> Array:
+            below = reference.flush(found.evaluate(chain.ordered_to_float(keys))) < limit
+            return below ^ rising
 
-    first = chain.first_true(crossed, -1 - chain.LARGEST_KEY, chain.LARGEST_KEY, channels)
-    never = first > chain.LARGEST_KEY
-    at = chain.ordered_to_float(np.minimum(first, chain.LARGEST_KEY))
-    at = np.where(never, np.float32(np.inf), reference.flush(at))
-    return at, invert ^ ~rising
+        first = chain.first_true(crossed, -1 - chain.LARGEST_KEY, chain.LARGEST_KEY, rising.size)
+        never = first > chain.LARGEST_KEY
+        at = chain.ordered_to_float(np.minimum(first, chain.LARGEST_KEY))
+        crossings.append(np.where(never, np.float32(np.inf), reference.flush(at)))
+    return np.stack(crossings), invert ^ ~rising
 
 
 def constants(work: Rewrite, node: Node) -> tuple[Array, Array]:
-    """(threshold, invert) of a quantize, one for each channel."""
+    """(thresholds [T, C], invert [C]) of a quantize."""
     channels = work.tensors[node.output].shape[-1]
-    limit = work.tensors[str(node.inputs[1])].data
-    flipped = work.tensors[str(node.inputs[2])].data if len(node.inputs) > 2 else None
-    invert = np.zeros(channels, bool) if flipped is None else bits.unpack(flipped, channels).astype(bool)
-    return np.broadcast_to(np.asarray(limit), (channels,)), invert
+    limits = work.tensors[str(node.inputs[1])].data
+    mask = work.tensors[str(node.inputs[2])].data if len(node.inputs) > 2 else None
+    assert limits is not None
+    invert = np.zeros(channels, bool) if mask is None else bits.unpack(mask, (channels,))[0].astype(bool)
+    limits = limits.reshape(-1, limits.shape[-1])
+    return np.broadcast_to(limits, (len(limits), channels)), invert
 
 
 def _share(work: Rewrite) -> None:
     """Quantizes of one tensor that do the same become one."""
-    seen: dict[tuple[str, bytes, bytes], str] = {}
+    seen: dict[tuple[object, ...], str] = {}
     for node in [node for node in work.nodes.values() if node.op == "quantize"]:
-        limit, invert = constants(work, node)
-        key = (str(node.inputs[0]), limit.tobytes(), invert.tobytes())
+        limits, invert = constants(work, node)
+        key = (node.inputs[0], limits.tobytes(), invert.tobytes(), node.params["code"], work.tensors[node.output].planes)
         if key in seen and node.output not in work.source.outputs:
             work.remove(node)
             work.redirect(node.output, seen[key])
@@ -74,7 +85,7 @@ def _share(work: Rewrite) -> None:
 def pack_outputs(graph: Graph) -> Graph:
     """quantize(bconv2d(x)) becomes a bconv2d that writes bits, if nobody else reads its numbers.
 
-    The accumulator is an integer, so its threshold is one too. In a channel whose numbers fall while the accumulator
+    The accumulator is an integer, so its thresholds are too. In a channel whose numbers fall while the accumulator
     rises, the filter is negated, and the accumulator with it.
     """
     work = Rewrite(graph)
@@ -82,43 +93,69 @@ def pack_outputs(graph: Graph) -> Graph:
         if node.op != "quantize":
             continue
         conv = work.producer.get(str(node.inputs[0]))
-        if conv is None or conv.op != "bconv2d" or work.only_reader(conv.output) is None:
-            continue
-        _pack(work, conv, node)
+        if conv is not None and conv.op == "bconv2d" and work.only_reader(conv.output) is not None:
+            _pack(work, conv, node)
     return work.graph()
 
 
 def _pack(work: Rewrite, conv: Node, node: Node) -> None:
-    limit, invert = constants(work, node)
-    operands = [*conv.inputs, *[None] * 7][:7]
-    kernel = work.tensors[str(operands[1])]
+    limits, invert = constants(work, node)
+    accumulator = Accumulator(work, conv)
+    rising = accumulator.rising
+    # Below its crossing a bit is `start`, from there on it is not. A bit that starts at 0 wants the filter negated.
+    start = rising ^ invert
+    thresholds = []
+    for limit in limits:
+
+        def turned(acc: NDArray[np.int64], limit: Array = limit) -> Array:
+            return ((reference.flush(accumulator.evaluate(acc)) < limit) ^ invert) != start
+
+        crossing = chain.first_true(turned, -accumulator.most, accumulator.most, rising.size)
+        never = crossing > accumulator.most
+        threshold = np.where(start, crossing, 1 - crossing)
+        thresholds.append(np.where(never, np.where(start, INT32.max, INT32.min), threshold))
+    kernel = accumulator.kernel
     assert kernel.data is not None
-    channels = kernel.shape[0]
-    most = int(np.prod(kernel.shape[1:], dtype=np.int64))
-    multiplier, bias, low, high = (None if i is None else work.tensors[i].data for i in (*operands[2:4], *operands[5:7]))
-    falling = np.zeros(channels, bool) if multiplier is None else multiplier < 0
-
-    def bit(acc: Array) -> Array:
-        y = acc.astype(np.float32)
-        y = y if low is None else np.maximum(y, low.astype(np.float32))
-        y = y if high is None else np.minimum(y, high.astype(np.float32))
-        y = y if multiplier is None else y * multiplier
-        y = y if bias is None else y + bias
-        y = np.minimum(np.maximum(y, np.float32(conv.params["lo"])), np.float32(conv.params["hi"]))
-        return (reference.flush(y) < limit) ^ invert
-
-    # Below the crossing the bit is `start`, from there on it is not. A bit that starts at 0 wants the filter negated.
-    start = ~falling ^ invert
-    crossing = chain.first_true(lambda acc: bit(acc) != start, -most, most, channels)
-    never = crossing > most
-    threshold = np.where(start, crossing, 1 - crossing)
-    threshold = np.where(never, np.where(start, INT32.max, INT32.min), threshold)
-    negate = ~start
-    flipped = bits.unpack(kernel.data, kernel.shape[-1]) ^ negate[:, None, None, None]
-    packed = work.constant(f"{conv.name}/bits", bits.pack(flipped.astype(np.uint8)), "bits", kernel.shape)
-    limits = work.constant(f"{conv.name}/threshold", np.clip(threshold, INT32.min, INT32.max), "i32")
+    planes = bits.unpack(kernel.data, kernel.shape, kernel.planes) ^ ~start[:, None, None, None]
+    packed = work.constant(f"{conv.name}/bits", bits.pack(planes.astype(np.uint8)), "bits", kernel.shape, kernel.planes)
+    stacked = np.stack(thresholds)
+    stacked = work.constant(f"{conv.name}/threshold", stacked[0] if len(stacked) == 1 else stacked, "i32")
     work.remove(conv)
     work.remove(node)
-    params = {**conv.params, "lo": -np.inf, "hi": np.inf}
-    work.tensors[node.output] = Tensor(node.output, work.tensors[node.output].shape, "bits")
-    work.add(replace(conv, inputs=(conv.inputs[0], packed, None, None, limits), output=node.output, params=params))
+    params = {**conv.params, "lo": -np.inf, "hi": np.inf, "y_code": node.params["code"]}
+    work.add(replace(conv, inputs=(conv.inputs[0], packed, None, None, stacked), output=node.output, params=params))
+
+
+class Accumulator:
+    """What a bconv2d with float output makes of its integer sum."""
+
+    def __init__(self, work: Rewrite, conv: Node) -> None:
+        operands = [*conv.inputs, *[None] * 7][:7]
+        constants = [None if name is None else work.tensors[name].data for name in operands]
+        self.multiplier, self.bias, self.low, self.high = *constants[2:4], *constants[5:7]
+        self.params = conv.params
+        self.kernel = work.tensors[str(operands[1])]
+        taps = int(np.prod(self.kernel.shape[1:], dtype=np.int64))
+        self.most = taps * worth(work.tensors[str(conv.inputs[0])].planes, conv.params["x_code"])
+        self.most *= worth(self.kernel.planes, conv.params["w_code"])
+        """The largest sum: every product +1."""
+
+    @property
+    def rising(self) -> NDArray[np.bool_]:
+        """Whether the output rises with the sum, for each channel."""
+        filters = self.kernel.shape[0]
+        return np.ones(filters, bool) if self.multiplier is None else self.multiplier >= 0
+
+    def evaluate(self, acc: NDArray[np.int64]) -> Array:
+        """The output for sums [..., O], in float32 as the runtime computes it."""
+        y: Array = acc.astype(np.float32)
+        y = y if self.low is None else np.maximum(y, self.low.astype(np.float32))
+        y = y if self.high is None else np.minimum(y, self.high.astype(np.float32))
+        y = y if self.multiplier is None else y * self.multiplier
+        y = y if self.bias is None else y + self.bias
+        return np.minimum(np.maximum(y, np.float32(self.params["lo"])), np.float32(self.params["hi"]))
+
+
+def worth(planes: int, code: int) -> int:
+    """The sum of what the planes count."""
+    return planes if code == abi.constant("BNN_CODE_UNARY") else (1 << planes) - 1

@@ -103,19 +103,39 @@ struct bnn_dense_params {
 /* What a tap outside the image reads: +1 (a zero bit), or nothing at all. */
 enum bnn_border { BNN_BORDER_ONE = 0, BNN_BORDER_ZERO = 1 };
 
-/* acc = sum over taps and channels of x * w with x, w in {-1, +1}
+/* What the planes of a bits tensor are worth: plane j counts 2^j (k-bit numbers), or each counts 1 (thermometer code:
+ * ternary values are two planes). One plane is the same in both. */
+enum bnn_code { BNN_CODE_BINARY = 0, BNN_CODE_UNARY = 1 };
+
+/* acc = sum over planes i of x, planes j of w, taps and channels of weight(i) * weight(j) * x[i] * w[j], where x[i] and
+ * w[j] are in {-1, +1} and weight() is that of the codes.
  * f32 output:  y = clamp(clamp(acc, clamp_lo[o], clamp_hi[o]) * multiplier[o] + bias[o], lo, hi)
- * bits output: bit = acc < threshold[o] (threshold given; multiplier, bias and the clamps absent) */
+ * bits output: as quantize writes it, from index = number of t with acc < threshold[t][o] (threshold is [O], or [T, O]
+ *              for T > 1 thresholds; multiplier, bias and the clamps are absent) */
 struct bnn_bconv2d_params {
   struct bnn_window window;
   uint32_t groups; /* channels of a group are packed together: channels / groups is a multiple of 32, or groups is 1 */
   uint32_t border; /* enum bnn_border */
+  uint32_t x_code, w_code, y_code; /* enum bnn_code */
+  uint32_t reserved;
   float lo, hi;
 };
 
-/* bit = (x < threshold) ^ invert. A denormal x counts as zero: TensorFlow, LCE and NEON flush them. */
+/* index = number of thresholds t with x < threshold[t], or with !(x < threshold[t]) in a channel that is inverted.
+ * Plane j is bit j of the index (binary code), or index > j (unary). With one threshold: bit = (x < threshold) ^ invert.
+ * A denormal x counts as zero: TensorFlow, LCE and NEON flush them. */
 struct bnn_quantize_params {
-  uint32_t reserved[2];
+  uint32_t code; /* enum bnn_code */
+  uint32_t reserved;
+};
+
+/* A depthwise bconv2d with one filter a channel, whose filter lies along the channels: [1, kernel_h, kernel_w, C].
+ * The inputs and outputs are those of bconv2d, each with one plane. */
+struct bnn_bdepthwise2d_params {
+  struct bnn_window window;
+  uint32_t border; /* enum bnn_border */
+  uint32_t reserved;
+  float lo, hi;
 };
 
 /* y = bit ? one : zero */

@@ -112,6 +112,13 @@ def gelu(site: Site) -> str:
     return site.arith("MUL", site.x, site.affine(error, 0.5, 0.5, "gate"))
 
 
+def gelu_by_tanh(site: Site) -> str:
+    """Half of x * (1 + tanh(sqrt(2 / pi) * (x + 0.044715 x^3))): what Keras calls approximate."""
+    inner = site.affine(site.unary("SQUARE", site.x, "square"), 0.044715, 1.0, "inner")
+    inner = site.affine(site.arith("MUL", site.x, inner, "cubic"), math.sqrt(2 / math.pi), 0.0, "scaled")
+    return site.arith("MUL", site.x, site.affine(site.unary("TANH", inner, "tanh"), 0.5, 0.5, "gate"))
+
+
 def leaky_tanh(site: Site) -> str:
     """Larq's: clip(x, -1, 1), continued outside with slope 0.2. Written as a blend of x and its clip."""
     inner = site.affine(site.clamp(site.x, -1.0, 1.0, "clip"), 0.8, 0.0, "inner")

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 from typing import Any
 
 from harness.errors import ModelError
@@ -62,6 +63,11 @@ def split(_: Site, args: Arguments) -> list[str]:
     here = args.only()
     axis = args.axis("axis", len(here.shape), 0)
     size, parts = here.shape[axis], args.raw("parts")
+    if isinstance(args.raw("indices"), int):
+        parts = args.raw("indices")
+    elif args.raw("indices") is not None:
+        edges = [0, *args.order("indices", []), size]
+        parts = [end - begin for begin, end in pairwise(edges)]
     if isinstance(parts, int) and 0 < parts <= 64 and size % parts == 0:
         parts = [size // parts] * parts
     if not isinstance(parts, list) or len(parts) > 64 or not all(isinstance(part, int) and part > 0 for part in parts):

@@ -17,6 +17,7 @@ from harness.model.importers.keras.topology import Call, Layer, Model, Ref
 
 _OPERATOR_LAYERS = ("TFOpLambda", "SlicingOpLambda")
 _QUANTIZER_FIELDS = ("input_quantizer", "kernel_quantizer", "depthwise_quantizer", "pointwise_quantizer")
+_STATISTICAL = ("BatchNormalization", "SyncBatchNormalization")
 _HALF = ("float16", "bfloat16", "float64")
 _MAX_CALLS = 20_000
 
@@ -119,19 +120,35 @@ class _Walk:
         _full_precision(layer)
         args = _filled(call.args, values)
         kwargs = _filled(call.kwargs, values)
-        tensors = [*_tensors(args), *_tensors(tuple(kwargs.values()))]
+        tensors = list(_tensors([args, kwargs]))
         if not tensors:
             raise ModelError(f"{layer.where} is not connected to anything.")
-        if layer.model is not None:
-            return self.run(layer.model, tensors)
         site = Site(self._imported, layer, layer.scope, layer.fields, tuple(tensors))
+        outputs: str | list[str]
         if layer.operator or layer.kind.key in _OPERATOR_LAYERS:
             outputs = operators.emit(site, args, kwargs)
-        elif layer.kind.key in LAYERS:
+            return [outputs] if isinstance(outputs, str) else outputs
+        _plain(layer, args, kwargs)
+        if layer.model is not None:
+            return self.run(layer.model, tensors)
+        if layer.kind.key in LAYERS:
             outputs = LAYERS[layer.kind.key](site)
         else:
             outputs = activations.apply(Named(layer.kind.key, layer.kind.aliases, layer.fields), site)
         return [outputs] if isinstance(outputs, str) else outputs
+
+
+def _plain(layer: Layer, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    """Raises where a layer is called with more than tensors, or as in training."""
+    if len(args) != 1 or any(not isinstance(item, Tensor) for item in _leaves(args)) or list(_tensors(kwargs)):
+        raise ModelError(f"{layer.where} is called with other arguments than its input tensors.")
+    trains = layer.model is not None or layer.kind.key in (*ONLY_IN_TRAINING, *_STATISTICAL)
+    if trains and kwargs.get("training"):
+        raise ModelError(
+            f"{layer.where} is called with training=True.",
+            "What it computes then is random, or depends on the other images of the batch.",
+            "Build the model without training=True, load the weights, and save it again.",
+        )
 
 
 def _full_precision(layer: Layer) -> None:
@@ -169,8 +186,15 @@ def _filled(value: Any, values: dict[tuple[str, int], list[str]]) -> Any:
 
 
 def _tensors(value: Any) -> Iterator[str]:
-    if isinstance(value, Tensor):
-        yield str(value)
-    elif isinstance(value, list | tuple):
+    return (str(leaf) for leaf in _leaves(value) if isinstance(leaf, Tensor))
+
+
+def _leaves(value: Any) -> Iterator[Any]:
+    """What lies in nested arguments; a dict is sorted by its keys, as Keras has it."""
+    if isinstance(value, dict):
+        value = [value[key] for key in sorted(value)]
+    if isinstance(value, list | tuple):
         for item in value:
-            yield from _tensors(item)
+            yield from _leaves(item)
+    else:
+        yield value

@@ -50,10 +50,8 @@ def _power(site: Site, args: Arguments) -> Outputs:
     return here.unary("SQUARE" if args.raw("y") == 2 else "SQRT", here.x)
 
 
-def _gelu(site: Site, args: Arguments) -> Outputs:
-    if args.raw("approximate"):
-        raise site.unsupported("the approximate gelu")
-    return activations.gelu(args.only())
+def _gelu(_: Site, args: Arguments) -> Outputs:
+    return activations.gelu_by_tanh(args.only()) if args.raw("approximate") else activations.gelu(args.only())
 
 
 def _leaky_relu(_: Site, args: Arguments) -> Outputs:
@@ -153,7 +151,7 @@ _TABLE: dict[str, tuple[tuple[tuple[str, ...], ...], Write]] = {
     "pad": ((_X, ("paddings", "pad_width"), ("mode",), ("value", "constant_values")), indexing.pad),
     "expand_dims": (_AXIS, indexing.expand_dims),
     "squeeze": (_AXIS, indexing.squeeze),
-    "split": ((_X, ("parts", "num_or_size_splits"), ("axis",)), indexing.split),
+    "split": ((_X, ("parts", "num_or_size_splits"), ("axis",), ("indices", "indices_or_sections")), indexing.split),
     "getitem": ((_X, ("slice_spec", "key")), indexing.get_item),
     "get_item": ((_X, ("slice_spec", "key")), indexing.get_item),
     "space_to_depth": (_SIZE, indexing.space_to_depth),

@@ -77,7 +77,7 @@ class Model:
         layers: in the order of the file, which weights stored by position follow.
         calls: in an order in which they can run; the inputs are no calls.
         input_shapes: batch first, one for each of `inputs`; None where only the enclosing model knows.
-        keras3: the file speaks the dialect of Keras 3.
+        functional: it is not Sequential.
     """
 
     name: str
@@ -86,7 +86,7 @@ class Model:
     inputs: tuple[Ref, ...]
     input_shapes: tuple[tuple[int, ...] | None, ...]
     outputs: tuple[Ref, ...]
-    keras3: bool
+    functional: bool
 
 
 def refs(value: Any) -> Iterator[Ref]:
@@ -135,7 +135,7 @@ def model(value: Any, keras3: bool, path: tuple[str, ...] = ()) -> Model:
     own = name(config.get("name") or value.get("name") or "model", where)
     if "input_layers" in config and "output_layers" in config:
         return _functional(own, where, config, items, layers, keras3)
-    return _sequential(own, config, layers, keras3)
+    return _sequential(own, config, layers)
 
 
 def is_model(value: dict[str, Any]) -> bool:
@@ -156,9 +156,16 @@ def _layer(item: Any, keras3: bool, path: tuple[str, ...]) -> Layer:
     inner = (*path, own)
     fields = Fields(f"Layer {'/'.join(inner)!r} ({kind.key[:80]})", kind.fields.values)
     kind = Named(kind.key, kind.aliases, fields)
+    return Layer(own, inner, kind, _is_operator(item, keras3), model(item, keras3, inner) if is_model(item) else None)
+
+
+def _is_operator(item: dict[str, Any], keras3: bool) -> bool:
+    """Keras 3 gives its operations the class names of layers (Add, Reshape, Softmax). In a `.keras` file the module tells
+    them apart; in an `.h5` file only that every layer but an input says whether it is trainable."""
     module = item.get("module")
-    operator = isinstance(module, str) and ".ops" in module
-    return Layer(own, inner, kind, operator, model(item, keras3, inner) if is_model(item) else None)
+    if isinstance(module, str):
+        return ".ops" in module
+    return keras3 and item.get("class_name") != "InputLayer" and "trainable" not in item["config"]
 
 
 def _input_shape(layer: Layer) -> tuple[int, ...] | None:
@@ -168,7 +175,7 @@ def _input_shape(layer: Layer) -> tuple[int, ...] | None:
     return None
 
 
-def _sequential(own: str, config: dict[str, Any], layers: list[Layer], keras3: bool) -> Model:
+def _sequential(own: str, config: dict[str, Any], layers: list[Layer]) -> Model:
     shape = _input_shape(layers[0])
     if shape is None and layers[0].model is not None:
         shape = layers[0].model.input_shapes[0] if layers[0].model.input_shapes else None
@@ -182,7 +189,7 @@ def _sequential(own: str, config: dict[str, Any], layers: list[Layer], keras3: b
     for layer in rest:
         calls.append(Call(layer, 0, (before,), {}))
         before = Ref(layer.name, 0, 0)
-    return Model(own, tuple(layers), tuple(calls), (start,), (shape,), (before,), keras3)
+    return Model(own, tuple(layers), tuple(calls), (start,), (shape,), (before,), False)
 
 
 def _functional(
@@ -204,8 +211,10 @@ def _functional(
             known.add((layer.name, number))
     if len(calls) > MAX_LAYERS:
         raise ModelError(f"{where} has {len(calls):,} calls of layers; at most {MAX_LAYERS:,} are accepted.")
-    inputs, outputs = _ends(config["input_layers"], where), _ends(config["output_layers"], where)
     named_layers = {layer.name: layer for layer in layers}
+    inputs, outputs = _ends(config["input_layers"], where), _ends(config["output_layers"], where)
+    if keras3:
+        outputs = tuple(_from_zero(ref, named_layers.get(ref.layer)) for ref in outputs)
     shapes = []
     for ref in inputs:
         source = named_layers.get(ref.layer)
@@ -219,7 +228,7 @@ def _functional(
     for call in calls:
         for ref in refs([call.args, call.kwargs]):
             _exists(ref, known, f"{call.layer.where} is connected")
-    return Model(own, tuple(layers), _ordered(calls, fed), inputs, tuple(shapes), outputs, keras3)
+    return Model(own, tuple(layers), _ordered(calls, fed), inputs, tuple(shapes), outputs, True)
 
 
 def _exists(ref: Ref, known: set[tuple[str, int]], sentence: str) -> None:
@@ -235,6 +244,12 @@ def _first_node(layer: Layer, keras3: bool) -> int:
     """The number of a layer's first call. In Keras 2 a model that knows its input has been called once already, by its
     own construction; that call is counted but not saved."""
     return int(layer.model is not None and not keras3 and any(layer.model.input_shapes))
+
+
+def _from_zero(ref: Ref, layer: Layer | None) -> Ref:
+    """An output of a model as Keras 3 writes it: the calls of a functional model are counted from 1 there, and there only."""
+    functional = layer is not None and layer.model is not None and layer.model.functional
+    return Ref(ref.layer, ref.node - 1, ref.tensor) if functional else ref
 
 
 def _ordered(calls: list[Call], fed: set[tuple[str, int]]) -> tuple[Call, ...]:
@@ -263,10 +278,10 @@ def _ordered(calls: list[Call], fed: set[tuple[str, int]]) -> tuple[Call, ...]:
 
 
 def _ends(value: Any, where: str) -> tuple[Ref, ...]:
-    """The inputs or outputs of a model: a list of triples, or one triple, or a dict of triples."""
+    """The inputs or outputs of a model: a list of triples, or one triple, or a dict of triples, which Keras sorts."""
     if _is_triple(value):
         return (Ref(*value),)
-    parts: Any = list(value.values()) if isinstance(value, dict) else value
+    parts: Any = [value[key] for key in sorted(value)] if isinstance(value, dict) else value
     if not isinstance(parts, list) or not 0 < len(parts) <= 64 or not all(_is_triple(part) for part in parts):
         raise ModelError(f"{where} has {show(value)} for its inputs or outputs.")
     return tuple(Ref(part[0], part[1], part[2]) for part in parts)
@@ -284,10 +299,12 @@ def _is_triple(value: Any) -> TypeGuard[list[Any]]:
 def _arguments(node: Any, layer: Layer) -> tuple[tuple[Any, ...], dict[str, Any]]:
     """(args, kwargs) of one call.
 
-    Keras 3 writes {"args": [...], "kwargs": {...}}. Keras 2 writes a list of [layer, node, tensor, kwargs], one for
-    each tensor of the first argument, without the list where an operator takes a single one; a first argument that is
-    no tensor is ["_CONSTANT_VALUE", -1, value, kwargs].
+    Keras 3 writes {"args": [...], "kwargs": {...}}. Keras 2 writes a list (or dict) of [layer, node, tensor, kwargs],
+    one for each tensor of the first argument, without the list where an operator takes a single one; a first argument
+    that is no tensor is ["_CONSTANT_VALUE", -1, value, kwargs].
     """
+    if isinstance(node, dict) and "args" not in node:
+        node = [node[key] for key in sorted(node)]
     if isinstance(node, dict):
         args, kwargs = node.get("args", []), node.get("kwargs", {})
         if not isinstance(args, list) or not isinstance(kwargs, dict):

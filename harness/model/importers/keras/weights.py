@@ -51,7 +51,8 @@ class ByName:
 
     def read(self, layer: Layer, wanted: Mapping[str, Shape]) -> dict[str, NDArray[np.float32]]:
         owner = layer.path[0]
-        group = self._store.group("model_weights", owner) if owner in self._owners else None
+        place = ("model_weights", *owner.split("/"))
+        group = self._store.group(*place) if owner in self._owners else None
         listed = self._store.names(group, "weight_names") if group is not None else None
         if listed is None:
             raise ModelError(
@@ -64,7 +65,7 @@ class ByName:
         else:
             places = {variable: self._nested(layer, variable, listed) for variable in wanted}
         return {
-            variable: self._store.array(shape, "model_weights", owner, *places[variable].split("/"))
+            variable: self._store.array(shape, *place, *places[variable].split("/"))
             for variable, shape in wanted.items()
         }
 

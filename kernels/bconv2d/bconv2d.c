@@ -17,15 +17,6 @@ static uint32_t list_pixels(const struct bnn_bconv2d_plan *plan, const struct bn
   return count;
 }
 
-/* ORs `count` bits of each pixel into the output, from bit `first` on. */
-static void scatter(const struct bnn_bconv2d_tile *tile, unsigned char *y, size_t y_step, uint32_t first) {
-  for (uint32_t p = 0; p < tile->pixel_count; p++, y += y_step)
-    for (uint32_t i = 0; i < tile->channels; i++) {
-      const unsigned bit = tile->y[p * tile->y_step + i / 8] >> i % 8 & 1u;
-      y[(first + i) / 8] |= (unsigned char)(bit << (first + i) % 8);
-    }
-}
-
 /* Everything that the tiles of a run have in common. */
 struct run {
   const struct bnn_bconv2d_plan *plan;
@@ -46,32 +37,64 @@ static const void *table(const struct run *run, size_t offset, size_t channel) {
   return run->packed + offset + channel * sizeof(float);
 }
 
+/* Where a tile's output belongs: `channels` of it, from `first` on, in the pixels that start at y. */
+struct place {
+  unsigned char *y;
+  size_t y_step;
+  uint32_t first, channels;
+};
+
+static void put_floats(const struct bnn_bconv2d_tile *aside, const struct place *to) {
+  for (uint32_t p = 0; p < aside->pixel_count; p++)
+    memcpy(to->y + p * to->y_step + to->first * sizeof(float), aside->y + p * aside->y_step, to->channels * sizeof(float));
+}
+
+/* ORs the bits into the output, which starts as zeros where they begin within a byte. */
+static void put_bits(const struct bnn_bconv2d_tile *aside, const struct place *to) {
+  for (uint32_t p = 0; p < aside->pixel_count; p++) {
+    const unsigned char *from = aside->y + p * aside->y_step;
+    unsigned char *y = to->y + p * to->y_step + to->first / 8;
+    for (uint32_t i = 0; i < to->channels; i += 8, from++, y++) {
+      const uint32_t shift = to->first % 8, count = least(to->channels - i, 8);
+      if (!shift) {
+        *y = *from;
+        continue;
+      }
+      *y |= (unsigned char)(*from << shift);
+      if (shift + count > 8) y[1] |= (unsigned char)(*from >> (8 - shift));
+    }
+  }
+}
+
 static void run_tile(const struct run *run, struct bnn_bconv2d_tile *tile, const struct bnn_band *band, uint32_t index) {
   const struct bnn_bconv2d_plan *plan = run->plan;
   const struct bnn_bconv2d_layout *l = &run->layout;
+  const bool f32 = plan->problem.output == BNN_BCONV2D_F32;
   const uint32_t mr = plan->kernel->mr, packed_index = band->group * l->group_tiles + index;
   const size_t channel = (size_t)packed_index * mr;
-  const uint32_t left = l->group_filters - index * mr, first = band->group * l->group_filters + index * mr;
   tile->weights = (const uint32_t *)(const void *)run->packed + packed_index * l->tile_words;
   tile->base = table(run, l->base, channel);
   tile->multiplier = table(run, l->multiplier, channel);
   tile->bias = table(run, l->bias, channel);
   tile->clamp_lo = plan->clamped ? table(run, l->clamp_lo, channel) : NULL;
   tile->clamp_hi = plan->clamped ? table(run, l->clamp_hi, channel) : NULL;
-  tile->channels = left < mr ? left : mr;
 
-  const struct bnn_bconv2d_problem *p = &plan->problem;
-  unsigned char *y = run->y + first_pixel(plan, band) * run->y_step;
-  if (bnn_bconv2d_scatters(p)) {
-    tile->y = (unsigned char *)run->scratch + run->offsets.scatter;
-    tile->y_step = mr / 8;
+  const struct place place = {
+      .y = run->y + first_pixel(plan, band) * run->y_step,
+      .y_step = run->y_step,
+      .first = band->group * l->group_filters + index * mr,
+      .channels = least(l->group_filters - index * mr, mr),
+  };
+  if (place.channels == mr && (f32 || place.first % 8 == 0)) {
+    tile->y = place.y + (f32 ? place.first * sizeof(float) : place.first / 8);
+    tile->y_step = run->y_step;
     plan->kernel->run(tile);
-    scatter(tile, y, run->y_step, first);
     return;
   }
-  tile->y = y + (p->output == BNN_BCONV2D_F32 ? first * sizeof(float) : first / 8);
-  tile->y_step = run->y_step;
+  tile->y = (unsigned char *)run->scratch + run->offsets.aside;
+  tile->y_step = f32 ? mr * sizeof(float) : mr / 8;
   plan->kernel->run(tile);
+  f32 ? put_floats(tile, &place) : put_bits(tile, &place);
 }
 
 static void run_band(const struct run *run, const struct bnn_band *band, uint32_t tile_begin, uint32_t tile_end) {
@@ -79,7 +102,7 @@ static void run_band(const struct run *run, const struct bnn_band *band, uint32_
   const struct bnn_bconv2d_problem *p = &plan->problem;
   struct bnn_bconv2d_pixel *pixels = (struct bnn_bconv2d_pixel *)(void *)(run->scratch + run->offsets.pixels);
   struct bnn_bconv2d_tile tile = {
-      .x = bnn_patches_lay_out(&plan->patches, band, run->x, (uint32_t *)(void *)(run->scratch + run->offsets.rows)),
+      .x = bnn_patches_lay_out(&plan->patches, band, run->x, (uint32_t *)(void *)(run->scratch + run->offsets.patches)),
       .pixels = pixels,
       .pixel_count = list_pixels(plan, band, table(run, run->layout.class_y, 0), table(run, run->layout.class_x, 0), pixels),
       .run_words = plan->patches.run_words,

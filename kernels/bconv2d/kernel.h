@@ -29,9 +29,8 @@ struct bnn_bconv2d_tile {
   const float *multiplier, *bias, *clamp_lo, *clamp_hi; /* the clamps are NULL where there are none */
   float lo, hi;
   enum bnn_bconv2d_output output;
-  uint32_t channels; /* of the mr, those that exist; the tables go on to mr */
-  unsigned char *y;  /* float: of the first channel; bits: the byte that the first channel starts */
-  size_t y_step;     /* bytes from pixel to pixel */
+  unsigned char *y; /* mr floats or mr bits of each pixel are written, whether or not so many channels exist */
+  size_t y_step;    /* bytes from pixel to pixel */
 };
 
 typedef void bnn_bconv2d_tile_fn(const struct bnn_bconv2d_tile *tile);

@@ -18,15 +18,15 @@ struct bnn_bconv2d_layout bnn_bconv2d_layout_of(const struct bnn_bconv2d_plan *p
 
 /* Byte offsets in a thread's scratch. */
 struct bnn_bconv2d_scratch {
-  size_t rows;    /* the laid out input rows of a band */
+  size_t patches; /* of a band, laid out */
   size_t pixels;  /* struct bnn_bconv2d_pixel of a band */
-  size_t scatter; /* a tile's bits, where they do not start at a byte of the output */
+  size_t aside;   /* a tile's output, where not all of its channels exist or its bits start within a byte */
   size_t end;
 };
 
 struct bnn_bconv2d_scratch bnn_bconv2d_scratch_of(const struct bnn_bconv2d_plan *plan);
 
-/* A group's bits start in the middle of a byte: tiles are written aside and shifted into place. */
+/* Groups whose bits start within a byte: their tiles are written aside and shifted into place. */
 static inline bool bnn_bconv2d_scatters(const struct bnn_bconv2d_problem *p) {
   return p->output == BNN_BCONV2D_BITS && p->groups > 1 && p->filters / p->groups % 8;
 }

@@ -81,74 +81,73 @@ INLINE float32x4_t accumulated16(const int32_t *base, uint16x4_t bits) {
   return vcvtq_f32_s32(vreinterpretq_s32_u32(vmlsl_n_u16(vreinterpretq_u32_s32(vld1q_s32(base)), bits, 2)));
 }
 
-struct epilogue {
-  float32x4_t multiplier[2], bias[2], clamp_lo[2], clamp_hi[2], lo, hi;
+/* The output transform of half a tile: four channels. */
+struct transform {
+  float32x4_t multiplier, bias, clamp_lo, clamp_hi, lo, hi;
 };
 
-INLINE float32x4_t transform(const struct epilogue *e, const int half, const bool bounded, float32x4_t value) {
-  if (bounded) value = vminq_f32(vmaxq_f32(value, e->clamp_lo[half]), e->clamp_hi[half]);
-  value = vaddq_f32(vmulq_f32(value, e->multiplier[half]), e->bias[half]);
-  return bounded ? vminq_f32(vmaxq_f32(value, e->lo), e->hi) : value;
+INLINE struct transform load_transform(const struct bnn_bconv2d_tile *t, const int half, const bool bounded) {
+  struct transform f = {.multiplier = vld1q_f32(t->multiplier + 4 * half), .bias = vld1q_f32(t->bias + 4 * half)};
+  if (!bounded) return f;
+  f.clamp_lo = t->clamp_lo ? vld1q_f32(t->clamp_lo + 4 * half) : vdupq_n_f32(-INFINITY);
+  f.clamp_hi = t->clamp_hi ? vld1q_f32(t->clamp_hi + 4 * half) : vdupq_n_f32(INFINITY);
+  f.lo = vdupq_n_f32(t->lo);
+  f.hi = vdupq_n_f32(t->hi);
+  return f;
 }
 
-INLINE void store(const struct bnn_bconv2d_tile *t, unsigned char *y, float32x4_t first, float32x4_t second) {
-  if (t->channels == MR) {
-    vst1q_f32((float *)(void *)y, first);
-    vst1q_f32((float *)(void *)y + 4, second);
-    return;
-  }
-  float values[MR];
-  vst1q_f32(values, first);
-  vst1q_f32(values + 4, second);
-  memcpy(y, values, t->channels * sizeof *values);
+INLINE float32x4_t apply(const struct transform *f, const bool bounded, float32x4_t value) {
+  if (bounded) value = vminq_f32(vmaxq_f32(value, f->clamp_lo), f->clamp_hi);
+  value = vaddq_f32(vmulq_f32(value, f->multiplier), f->bias);
+  return bounded ? vminq_f32(vmaxq_f32(value, f->lo), f->hi) : value;
 }
 
-INLINE void tile_f32(const struct bnn_bconv2d_tile *t, uint32_t first, const int n, const bool wide, const bool bounded,
-                     const struct epilogue *e) {
+INLINE void tile_f32(const struct bnn_bconv2d_tile *t, uint32_t first, const int n, const bool wide, const bool bounded) {
+  const struct bnn_bconv2d_pixel *pixel = t->pixels + first;
   uint16x8_t sum[4];
   struct sums total[4];
-  count(t, t->pixels + first, n, wide, sum, total);
+  count(t, pixel, n, wide, sum, total);
+  const struct transform f[2] = {load_transform(t, 0, bounded), load_transform(t, 1, bounded)};
+  float32x4_t lo[4], hi[4]; /* all are computed before one is stored: a store could change what `f` was loaded from */
   for (int p = 0; p < n; p++) {
-    const int32_t *base = t->base + t->pixels[first + (uint32_t)p].base;
-    const float32x4_t lo = wide ? accumulated(base, total[p].lo) : accumulated16(base, vget_low_u16(sum[p]));
-    const float32x4_t hi = wide ? accumulated(base + 4, total[p].hi) : accumulated16(base + 4, vget_high_u16(sum[p]));
-    store(t, t->y + (first + (uint32_t)p) * t->y_step, transform(e, 0, bounded, lo), transform(e, 1, bounded, hi));
+    const int32_t *base = t->base + pixel[p].base;
+    lo[p] = wide ? accumulated(base, total[p].lo) : accumulated16(base, vget_low_u16(sum[p]));
+    hi[p] = wide ? accumulated(base + 4, total[p].hi) : accumulated16(base + 4, vget_high_u16(sum[p]));
+    lo[p] = apply(&f[0], bounded, lo[p]);
+    hi[p] = apply(&f[1], bounded, hi[p]);
+  }
+  unsigned char *y = t->y + first * t->y_step;
+  for (int p = 0; p < n; p++, y += t->y_step) {
+    vst1q_f32((float *)(void *)y, lo[p]);
+    vst1q_f32((float *)(void *)y + 4, hi[p]);
   }
 }
 
 INLINE void tile_bits(const struct bnn_bconv2d_tile *t, uint32_t first, const int n, const bool wide) {
   static const uint16_t powers[MR] = {1, 2, 4, 8, 16, 32, 64, 128};
+  const struct bnn_bconv2d_pixel *pixel = t->pixels + first;
   const uint16x8_t power = vld1q_u16(powers);
   uint16x8_t sum[4];
   struct sums total[4];
-  count(t, t->pixels + first, n, wide, sum, total);
+  uint8_t bits[4];
+  count(t, pixel, n, wide, sum, total);
   for (int p = 0; p < n; p++) {
-    const int32_t *base = t->base + t->pixels[first + (uint32_t)p].base;
+    const int32_t *base = t->base + pixel[p].base;
     const uint32x4_t lo = vreinterpretq_u32_s32(vld1q_s32(base)), hi = vreinterpretq_u32_s32(vld1q_s32(base + 4));
     const uint16x8_t reached =
         wide ? vuzp1q_u16(vreinterpretq_u16_u32(vcgeq_u32(total[p].lo, lo)), vreinterpretq_u16_u32(vcgeq_u32(total[p].hi, hi)))
              : vcgeq_u16(sum[p], vuzp1q_u16(vreinterpretq_u16_u32(lo), vreinterpretq_u16_u32(hi)));
-    t->y[(first + (uint32_t)p) * t->y_step] = (unsigned char)vaddvq_u16(vandq_u16(reached, power));
+    bits[p] = (uint8_t)vaddvq_u16(vandq_u16(reached, power));
   }
+  unsigned char *y = t->y + first * t->y_step;
+  for (int p = 0; p < n; p++, y += t->y_step) *y = bits[p];
 }
 
-INLINE void band_f32(const struct bnn_bconv2d_tile *t, const bool wide, const bool bounded) {
-  struct epilogue e = {.lo = vdupq_n_f32(t->lo), .hi = vdupq_n_f32(t->hi)};
-  for (int half = 0; half < 2; half++) {
-    e.multiplier[half] = vld1q_f32(t->multiplier + 4 * half);
-    e.bias[half] = vld1q_f32(t->bias + 4 * half);
-    e.clamp_lo[half] = t->clamp_lo ? vld1q_f32(t->clamp_lo + 4 * half) : vdupq_n_f32(-INFINITY);
-    e.clamp_hi[half] = t->clamp_hi ? vld1q_f32(t->clamp_hi + 4 * half) : vdupq_n_f32(INFINITY);
-  }
+INLINE void band(const struct bnn_bconv2d_tile *tile, const bool f32, const bool wide, const bool bounded) {
+  const struct bnn_bconv2d_tile t = *tile; /* a copy of its own, which no store can change */
   uint32_t p = 0;
-  for (; p + 4 <= t->pixel_count; p += 4) tile_f32(t, p, 4, wide, bounded, &e);
-  for (; p < t->pixel_count; p++) tile_f32(t, p, 1, wide, bounded, &e);
-}
-
-INLINE void band_bits(const struct bnn_bconv2d_tile *t, const bool wide) {
-  uint32_t p = 0;
-  for (; p + 4 <= t->pixel_count; p += 4) tile_bits(t, p, 4, wide);
-  for (; p < t->pixel_count; p++) tile_bits(t, p, 1, wide);
+  for (; p + 4 <= t.pixel_count; p += 4) f32 ? tile_f32(&t, p, 4, wide, bounded) : tile_bits(&t, p, 4, wide);
+  for (; p < t.pixel_count; p++) f32 ? tile_f32(&t, p, 1, wide, bounded) : tile_bits(&t, p, 1, wide);
 }
 
 void bnn_bconv2d_8x4_neon(const struct bnn_bconv2d_tile *t) {
@@ -156,11 +155,11 @@ void bnn_bconv2d_8x4_neon(const struct bnn_bconv2d_tile *t) {
   const bool wide = (uint64_t)t->run_words * 32 >= 65535;
   const bool bounded = t->clamp_lo || t->lo > -INFINITY || t->hi < INFINITY;
   if (t->output == BNN_BCONV2D_BITS)
-    wide ? band_bits(t, true) : band_bits(t, false);
+    wide ? band(t, false, true, false) : band(t, false, false, false);
   else if (wide)
-    band_f32(t, true, true);
+    band(t, true, true, true);
   else
-    bounded ? band_f32(t, false, true) : band_f32(t, false, false);
+    bounded ? band(t, true, false, true) : band(t, true, false, false);
 }
 
 #else

@@ -46,10 +46,10 @@ struct bnn_bconv2d_layout bnn_bconv2d_layout_of(const struct bnn_bconv2d_plan *p
 struct bnn_bconv2d_scratch bnn_bconv2d_scratch_of(const struct bnn_bconv2d_plan *plan) {
   const size_t pixels = (size_t)plan->patches.band_rows * plan->patches.out_w;
   struct bnn_bconv2d_scratch s;
-  s.rows = 0;
-  s.pixels = s.rows + align64(bnn_patches_bytes(&plan->patches));
-  s.scatter = s.pixels + align64(pixels * sizeof(struct bnn_bconv2d_pixel));
-  s.end = s.scatter + (bnn_bconv2d_scatters(&plan->problem) ? align64(pixels * plan->kernel->mr / 8) : 0);
+  s.patches = 0;
+  s.pixels = s.patches + align64(bnn_patches_bytes(&plan->patches));
+  s.aside = s.pixels + align64(pixels * sizeof(struct bnn_bconv2d_pixel));
+  s.end = s.aside + align64(pixels * plan->kernel->mr * sizeof(float));
   return s;
 }
 

@@ -34,7 +34,7 @@ void bnn_bconv2d_8x1_scalar(const struct bnn_bconv2d_tile *t) {
     unsigned char *y = t->y + p * t->y_step;
     if (t->output == BNN_BCONV2D_F32) {
       float *out = (float *)(void *)y;
-      for (uint32_t c = 0; c < t->channels; c++) out[c] = output_f32(t, c, base[c] - 2 * (int32_t)count[c]);
+      for (uint32_t c = 0; c < MR; c++) out[c] = output_f32(t, c, base[c] - 2 * (int32_t)count[c]);
     } else {
       unsigned bits = 0;
       for (uint32_t c = 0; c < MR; c++) bits |= (unsigned)(count[c] >= (uint32_t)base[c]) << c;

@@ -29,8 +29,8 @@ class Build:
         target: name of the target; what `host` stands for is resolved.
         toolchain, toolchain_version: `zig` and its version, for example.
         compiler, compiler_version: what it is underneath, as CMake identifies it: `Clang`, `22.1.8`.
-        flags: what every file was compiled with.
-        file_flags: what single files were compiled with beyond that, by their path in `kernels/`.
+        flags: what most files were compiled with.
+        file_flags: what every other file was compiled with instead, by its path in `kernels/`.
         revision: the git commit of the project; empty outside of git.
         dirty: the C sources or toolchain files differ from that commit.
         binary: the program, stripped.

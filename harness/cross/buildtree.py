@@ -8,6 +8,7 @@ import os
 import re
 import shlex
 import subprocess
+from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -93,18 +94,16 @@ def identity(folder: Path) -> tuple[str, str]:
 
 
 def flags(folder: Path, source: Path) -> tuple[tuple[str, ...], dict[str, tuple[str, ...]]]:
-    """What the files of `source` are compiled with: the flags that all share, and those of single files beyond."""
+    """What the files of `source` are compiled with: the flags of most, and of each file whose flags are others."""
     entries: list[dict[str, str]] = json.loads((folder / "compile_commands.json").read_text("utf-8"))
-    by_file: dict[str, list[str]] = {}
+    by_file: dict[str, tuple[str, ...]] = {}
     for entry in entries:
         words = shlex.split(entry["command"])
-        words = words[2:] if words[1] == "cc" else words[1:]  # zig's compiler is called `zig cc`
+        begin = 2 if words[1] == "cc" else 1  # zig's compiler is called `zig cc`
         end = words.index("-o")  # what follows names the files: -o OBJECT -c SOURCE
-        by_file[os.path.relpath(entry["file"], source)] = [word.replace(f"{ROOT}/", "") for word in words[:end]]
-    first, *others = by_file.values()
-    shared = tuple(word for word in first if all(word in words for words in others))
-    single = {file: tuple(word for word in words if word not in shared) for file, words in by_file.items()}
-    return shared, {file: words for file, words in sorted(single.items()) if words}
+        by_file[os.path.relpath(entry["file"], source)] = tuple(w.replace(f"{ROOT}/", "") for w in words[begin:end])
+    [(common, _)] = Counter(by_file.values()).most_common(1)
+    return common, {file: words for file, words in sorted(by_file.items()) if words != common}
 
 
 def write(path: Path, text: str) -> None:

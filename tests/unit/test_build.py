@@ -28,6 +28,7 @@ set_source_files_properties(answer.c PROPERTIES COMPILE_OPTIONS -fno-math-errno)
 add_executable(bnn ${sources})
 target_link_libraries(bnn PRIVATE bnn_core)
 """
+MORE = "int more(void);\nint more(void) { return 3; }\n"
 MAIN = '#include <stdio.h>\nint answer(void);\nint main(void) { printf("%d\\n", answer()); return 0; }\n'
 
 
@@ -37,6 +38,7 @@ def source(tmp_path: Path) -> Path:
     folder.mkdir()
     (folder / "CMakeLists.txt").write_text(PROJECT)
     (folder / "bnn.c").write_text(MAIN)
+    (folder / "other.c").write_text(MORE.replace("more", "other"))
     (folder / "answer.c").write_text("int answer(void);\nint answer(void) { return 42; }\n")
     return folder
 
@@ -60,7 +62,7 @@ def test_a_program_comes_with_its_record(source: Path) -> None:
     assert made.sha256 == hashlib.sha256(made.binary.read_bytes()).hexdigest()
     assert made.bytes == made.binary.stat().st_size < 100_000
     assert "-O3" in made.flags
-    assert made.file_flags == {"answer.c": ("-fno-math-errno",)}
+    assert made.file_flags == {"answer.c": (*made.flags, "-fno-math-errno")}
     assert made.executable == toolchain.target("host").executable()
     assert [sentence.split()[0] for sentence in said[:2]] == ["Configuring", "Compiling"]
     record = json.loads((made.binary.parent / "build.json").read_text())
@@ -82,7 +84,7 @@ def test_nothing_is_done_when_nothing_changed(source: Path) -> None:
 def test_a_changed_and_a_new_file_are_noticed(source: Path) -> None:
     host(source)
     (source / "answer.c").write_text("int more(void);\nint answer(void);\nint answer(void) { return 40 + more(); }\n")
-    (source / "more.c").write_text("int more(void);\nint more(void) { return 3; }\n")
+    (source / "more.c").write_text(MORE)
     made = host(source)
     assert not made.up_to_date
     assert output(made) == "43"

@@ -84,7 +84,8 @@ def _filters(t: Translation, channels: int) -> Array:
     if groups > 1 and channels % (groups * bits.WORD):
         raise ModelError(f"LceBconv2d divides {channels} channels into {groups} groups that are not whole words.")
     t.graph.spend(packed.size * bits.WORD)
-    return 1 - 2 * bits.unpack(packed.view(np.uint32), channels // groups).astype(np.float32)
+    shape = (*packed.shape[:-1], channels // groups)
+    return 1 - 2 * bits.unpack(packed.view(np.uint32), shape)[0].astype(np.float32)
 
 
 def _transform(t: Translation, y: str) -> str:

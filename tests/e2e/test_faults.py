@@ -1,0 +1,211 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What networks and people do to a board while it works, each against a real SSH server."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from harness.board import deploy, job, lab, lock, ssh
+from harness.board.inventory import Device, Timeouts
+from harness.board.transport import Transport, connect
+from harness.errors import DeviceLost
+from tests.e2e.proxy import Proxy
+
+
+@pytest.fixture
+def wire(boards: object) -> Iterator[Proxy]:
+    port = next(int(standing.address.split(":")[1]) for standing in lab.status() if standing.name == "loopback")
+    with Proxy(port) as proxy:
+        yield proxy
+
+
+@pytest.fixture
+def far(board: Device, wire: Proxy, tmp_path: Path) -> Device:
+    """The stand-in behind the proxy, with an empty work directory."""
+    port = lab.ssh_config("loopback").read_text("utf-8").split("Port ")[1].split()[0]
+    config = lab.ssh_config("loopback").read_text("utf-8").replace(f"Port {port}", f"Port {wire.port}")
+    (tmp_path / "ssh_config").write_text(config + f"  HostKeyAlias [127.0.0.1]:{port}\n", "utf-8")
+    fields = {"lab": None, "ssh_config": str(tmp_path / "ssh_config"), "workdir": str(tmp_path / "work")}
+    return board.model_copy(update=fields)
+
+
+def script(transport: Transport, folder: Path, text: str) -> str:
+    """A shell script on the board, as if it were the binary."""
+    (folder / "script").write_text(f"#!/bin/sh\n{textwrap.dedent(text)}", "utf-8")
+    path = deploy.push(transport, {"script": folder / "script"}).paths["script"]
+    transport.run(["chmod", "755", path])
+    return path
+
+
+COUNT = 'for i in 1 2 3 4 5 6 7 8; do echo "{\\"n\\": $i}"; sleep 0.25; done'
+
+
+def test_a_cut_while_uploading_costs_only_the_rest(far: Device, wire: Proxy, tmp_path: Path) -> None:
+    content = os.urandom(6_000_000)
+    (tmp_path / "model").write_bytes(content)
+    with connect(far) as transport:
+        wire.quota = 3_000_000
+        with pytest.raises(DeviceLost):
+            deploy.push(transport, {"model": tmp_path / "model"})
+    wire.quota = None
+    with connect(far) as transport:
+        pushed = deploy.push(transport, {"model": tmp_path / "model"})
+        assert 2_900_000 < pushed.bytes_sent < 5_000_000
+        assert pushed.bytes_sent + pushed.bytes_skipped == len(content)
+        assert transport.get(pushed.paths["model"]) == content
+
+
+def test_a_cut_while_running_loses_nothing(far: Device, wire: Proxy, tmp_path: Path) -> None:
+    with connect(far) as transport, lock.hold(transport, "count"):
+        counting = script(transport, tmp_path, COUNT)
+        seen = []
+        for event in job.run(transport, counting, []):
+            seen.append(event)
+            if event in ({"n": 2}, {"n": 5}):
+                wire.cut()
+    assert seen[:-1] == [{"n": n} for n in range(1, 9)]
+    assert isinstance(seen[-1], job.Ended)
+    assert seen[-1].ok
+
+
+def test_a_link_that_hangs_is_noticed_and_made_anew(
+    far: Device, wire: Proxy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ssh, "BEAT", 0.3)
+    monkeypatch.setattr(ssh, "DEAD", 1.0)
+    with connect(far.model_copy(update={"timeouts": Timeouts(connect=1)})) as transport, lock.hold(transport, "count"):
+        counting = script(transport, tmp_path, COUNT)
+        seen = []
+        for event in job.run(transport, counting, []):
+            seen.append(event)
+            if event == {"n": 2}:
+                wire.frozen = True
+                threading.Timer(3, lambda: setattr(wire, "frozen", False)).start()
+    assert seen[:-1] == [{"n": n} for n in range(1, 9)]
+
+
+def test_a_far_board_works_the_same(far: Device, wire: Proxy, tmp_path: Path) -> None:
+    wire.delay = 0.2
+    with connect(far) as transport, lock.hold(transport, "count"):
+        counting = script(transport, tmp_path, COUNT)
+        events, ended = job.collect(transport, counting, [])
+    assert ended.ok
+    assert events == [{"n": n} for n in range(1, 9)]
+
+
+def test_a_link_that_stays_away_ends_the_job_within_the_lease(
+    far: Device,
+    board: Device,
+    wire: Proxy,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    running: Callable[[str], bool],
+) -> None:
+    monkeypatch.setattr(lock, "LEASE", 2)
+    monkeypatch.setattr("harness.board.detached.LEASE", 1)
+    monkeypatch.setattr(ssh, "DEAD", 6.0)
+    short = far.model_copy(update={"timeouts": Timeouts(connect=0.5)})
+    with connect(short) as transport, lock.hold(transport, "sleep"):
+        sleeping = script(transport, tmp_path, "echo {}; sleep 4715.1")
+        events = job.run(transport, sleeping, [])
+        assert next(events) == {}
+        wire.cut()
+        wire.frozen = True
+        with pytest.raises(DeviceLost):
+            list(events)
+    assert not running("sleep 4715.1")
+    with connect(board.model_copy(update={"workdir": far.workdir})) as transport:
+        limit = time.monotonic() + 4
+        while lock.holder(transport) and time.monotonic() < limit:
+            time.sleep(0.1)
+        assert lock.holder(transport) is None
+
+
+def test_a_killed_harness_frees_the_board_and_puts_its_settings_back(
+    board: Device, tmp_path: Path, running: Callable[[str], bool]
+) -> None:
+    board = board.model_copy(update={"workdir": str(tmp_path / "work")})
+    (tmp_path / "governor").write_text("performance\n", "utf-8")
+    code = f"""
+        import shlex
+        from pathlib import Path
+        from harness.board import deploy, job, lock
+        from harness.board.inventory import Device
+        from harness.board.transport import connect
+        lock.LEASE = 2
+        Path({str(tmp_path / "job")!r}).write_text("#!/bin/sh\\nsleep 4716.1")
+        with connect(Device.model_validate({board.model_dump()!r})) as transport, lock.hold(transport, "a long job"):
+            transport.run(f"echo {tmp_path}/governor ondemand >{{shlex.quote(transport.workdir)}}/session/changed")
+            path = deploy.push(transport, {{"job": Path({str(tmp_path / "job")!r})}}).paths["job"]
+            transport.run(["chmod", "755", path])
+            print("started", flush=True)
+            job.collect(transport, path, [])
+    """
+    harness = subprocess.Popen([sys.executable, "-c", textwrap.dedent(code)], stdout=subprocess.PIPE)
+    assert harness.stdout is not None
+    assert harness.stdout.readline() == b"started\n"
+    time.sleep(1)
+    with connect(board) as transport:
+        assert "a long job" in (lock.holder(transport) or "")
+        harness.kill()
+        harness.wait()
+        harness.stdout.close()
+        waits: list[str] = []
+        begun = time.monotonic()
+        with lock.hold(transport, "the next", waits.append):
+            assert time.monotonic() - begun < 6
+            assert not running("sleep 4716.1")
+    assert "a long job" in waits[0]
+    assert (tmp_path / "governor").read_text("utf-8") == "ondemand\n"
+
+
+def test_a_session_without_a_keeper_is_cleaned_up_with_a_note(board: Device, tmp_path: Path) -> None:
+    with connect(board.model_copy(update={"workdir": str(tmp_path / "work")})) as transport:
+        lock.take(transport, "by hand", 3600)
+        transport.run("kill -KILL $(cat session/keeper)".replace("session", f"{transport.workdir}/session"))
+        notes: list[str] = []
+        with lock.hold(transport, "the next", notes.append):
+            pass
+    assert any("cleaned up after" in note and "by hand" in note for note in notes)
+
+
+def test_a_board_taken_by_hand_is_freed_by_anyone(board: Device, tmp_path: Path) -> None:
+    with connect(board.model_copy(update={"workdir": str(tmp_path / "work")})) as transport:
+        lock.take(transport, "soldering", 3600)
+        assert "soldering" in (lock.holder(transport) or "")
+        lock.free(transport)
+        assert lock.holder(transport) is None
+
+
+def test_two_harnesses_never_run_at_once(board: Device, tmp_path: Path) -> None:
+    """The board's own record has every begin answered by its end before the next begins."""
+    device = board.model_copy(update={"workdir": str(tmp_path / "work")})
+
+    def work(number: int) -> None:
+        (tmp_path / f"{number}").mkdir()
+        with connect(device) as transport:
+            for _ in range(2):
+                with lock.hold(transport, f"worker {number}"):
+                    path = script(transport, tmp_path / f"{number}", f"sleep 0.2 # {number}")
+                    assert job.collect(transport, path, [])[1].ok
+
+    workers = [threading.Thread(target=work, args=(number,)) for number in range(3)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    history = (tmp_path / "work/history").read_text("utf-8").splitlines()
+    words = [line.split()[1:3] for line in history]
+    assert len(words) == 12
+    assert all(
+        begin == ["begin", end[1]] and end[0] == "end" for begin, end in zip(words[::2], words[1::2], strict=True)
+    )

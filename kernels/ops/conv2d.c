@@ -52,6 +52,7 @@ static enum bnn_status plan(const struct bnn_call *call, struct bnn_plan *plan, 
     plan->units = state->conv2d.units;
     plan->scratch_bytes = state->conv2d.scratch_bytes;
   }
+  plan->grain = bnn_grain_macs(bnn_convolution_macs(call), 4, plan->units);
   return BNN_E_OK;
 }
 

@@ -29,7 +29,7 @@ static enum bnn_status check(const struct bnn_call *call, struct bnn_error *erro
 static enum bnn_status plan(const struct bnn_call *call, struct bnn_plan *plan, struct bnn_error *error) {
   (void)error;
   plan->units = bnn_value_pixels(call->output);
-  plan->grain = 1;
+  plan->grain = bnn_grain_macs(bnn_convolution_macs(call), 1, plan->units);
   return BNN_E_OK;
 }
 

@@ -37,6 +37,7 @@ static enum bnn_status plan(const struct bnn_call *call, struct bnn_plan *plan, 
   bnn_conv2d_pack(&state->plan, weight->data, bias ? bias->data : NULL, state->packed);
   plan->kernel = bnn_conv2d_kernel_name(&state->plan);
   plan->units = state->plan.units;
+  plan->grain = bnn_grain_macs((uint64_t)bnn_value_elements(call->output) * weight->shape[1], 4, plan->units);
   plan->scratch_bytes = state->plan.scratch_bytes;
   return BNN_E_OK;
 }

@@ -23,6 +23,11 @@ static inline size_t bnn_grain(size_t unit_elements) {
   return unit_elements >= BNN_GRAIN_ELEMENTS ? 1 : BNN_GRAIN_ELEMENTS / unit_elements;
 }
 
+/* The same for a layer of products: `macs` in all, of which a core does `rate` in the time of one element. */
+static inline size_t bnn_grain_macs(uint64_t macs, uint32_t rate, size_t units) {
+  return bnn_grain((size_t)(macs / rate / units) + 1);
+}
+
 static inline float bnn_clampf(float x, float lo, float hi) {
   x = x < lo ? lo : x;
   return x > hi ? hi : x;

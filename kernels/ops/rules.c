@@ -164,6 +164,11 @@ enum bnn_status bnn_rule_convolution(const struct bnn_call *call, const struct b
   return bnn_rule_shape(call, shape, 4, error);
 }
 
+uint64_t bnn_convolution_macs(const struct bnn_call *call) {
+  const struct bnn_value *filter = call->inputs[1];
+  return (uint64_t)bnn_value_elements(call->output) * filter->shape[1] * filter->shape[2] * filter->shape[3];
+}
+
 enum bnn_status bnn_rule_pool(const struct bnn_call *call, const struct bnn_window *window, struct bnn_error *error) {
   BNN_TRY(bnn_rule_images(call, error));
   const struct bnn_value *x = call->inputs[0];

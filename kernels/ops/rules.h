@@ -43,6 +43,8 @@ enum bnn_status bnn_rule_window(const struct bnn_call *call, const struct bnn_wi
 /* A convolution: filter, groups, window and the output's shape. */
 enum bnn_status bnn_rule_convolution(const struct bnn_call *call, const struct bnn_window *window, uint32_t groups,
                                      struct bnn_error *error);
+/* Its multiply-accumulates. */
+uint64_t bnn_convolution_macs(const struct bnn_call *call);
 /* A pool: window, pads below the kernel, the output's shape. */
 enum bnn_status bnn_rule_pool(const struct bnn_call *call, const struct bnn_window *window, struct bnn_error *error);
 

@@ -6,13 +6,18 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "runtime/value.h"
 
 enum bnn_status network_open(struct network *network, const struct options *options, struct bnn_error *error) {
   *network = (struct network){0};
   if (options->model == NULL) return bnn_fail(error, BNN_E_ARGUMENT, "--model is missing");
+  uint64_t start = bnn_clock_ns();
   enum bnn_status status = bnn_model_open(&network->model, options->model, error);
+  uint64_t loaded = bnn_clock_ns();
   if (status == BNN_E_OK) status = bnn_session_create(&network->session, network->model, &options->session, error);
+  network->load_ns = loaded - start;
+  network->plan_ns = bnn_clock_ns() - loaded;
   if (status == BNN_E_OK) {
     bnn_model_describe(network->model, &network->info);
   } else {
@@ -107,6 +112,8 @@ void report_model(const struct network *network) {
   bnn_json_integer(&json, "arena_bytes", (int64_t)session.arena_bytes);
   bnn_json_integer(&json, "live_bytes", (int64_t)session.live_bytes);
   bnn_json_integer(&json, "threads", session.threads);
+  bnn_json_integer(&json, "load_ns", (int64_t)network->load_ns);
+  bnn_json_integer(&json, "plan_ns", (int64_t)network->plan_ns);
   bnn_json_array(&json, "inputs");
   for (uint32_t i = 0; bnn_model_input(network->model, i, &tensor); i++) report_tensor(&json, &tensor, 0);
   bnn_json_end_array(&json);

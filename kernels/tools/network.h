@@ -15,6 +15,7 @@ struct network {
   struct bnn_model *model;
   struct bnn_session *session;
   struct bnn_model_info info;
+  uint64_t load_ns, plan_ns; /* what opening the model and making the session took */
   struct array inputs[MAX_FILES];
   size_t runs; /* how many samples each input holds */
 };

@@ -160,8 +160,10 @@ def _layer(item: Any, keras3: bool, path: tuple[str, ...]) -> Layer:
 
 
 def _is_operator(item: dict[str, Any], keras3: bool) -> bool:
-    """Keras 3 gives its operations the class names of layers (Add, Reshape, Softmax). In a `.keras` file the module tells
-    them apart; in an `.h5` file only that every layer but an input says whether it is trainable."""
+    """Whether an object is an operation of Keras 3, which may have the class name of a layer (Add, Reshape, Softmax).
+
+    A `.keras` file tells by the module; an `.h5` file only in that every layer but an input says if it is trainable.
+    """
     module = item.get("module")
     if isinstance(module, str):
         return ".ops" in module
@@ -247,7 +249,7 @@ def _first_node(layer: Layer, keras3: bool) -> int:
 
 
 def _from_zero(ref: Ref, layer: Layer | None) -> Ref:
-    """An output of a model as Keras 3 writes it: the calls of a functional model are counted from 1 there, and there only."""
+    """An output of a model in Keras 3, which counts the calls of a functional model from 1 there, and there only."""
     functional = layer is not None and layer.model is not None and layer.model.functional
     return Ref(ref.layer, ref.node - 1, ref.tensor) if functional else ref
 

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """One job a board, also between two people on two machines: a lease on the board itself.
 
-A keeper on the board holds a `flock` for as long as it hears beats. It is not bound to a connection, so a broken wire does
-not lose the board; and it is bound to the beats, so a dead harness does not keep it. When it goes, it ends every job of its
-session and puts back every setting that the session changed, and only then lets the lock go. It sleeps between beats.
+A keeper on the board holds a `flock` for as long as it hears beats. It is not bound to a connection, so a broken wire
+does not lose the board; and it is bound to the beats, so a dead harness does not keep it. When it goes, it ends every job
+of its session and puts back every setting that the session changed, and only then lets the lock go. It sleeps between
+beats.
 
 On the board, in the work directory:
     lock      what is flocked
@@ -88,8 +89,8 @@ def hold(transport: Transport, purpose: str, waiting: Callable[[str], None] | No
 
     Args:
         purpose: what for, shown to whoever waits, such as "bench of 3 models".
-        waiting: is told, once for each holder, who holds the board, what for and since when; and whose session was found
-            without a keeper and cleaned up.
+        waiting: is told, once for each holder, who holds the board, what for and since when; and whose session was
+            found without a keeper and cleaned up.
 
     Raises:
         DeviceUnfit: it was held for longer than `timeouts.queue`, or the board cannot lock.

@@ -2,8 +2,8 @@
 """A job that is not bound to the connection it was started through.
 
 It runs in a group of its own and writes into files, inside the session that `lock.hold` began. The harness follows it,
-and after a lost connection goes on at the byte where it was. What ends it: its own end, a deadline on the board's clock,
-the harness, or the keeper of the session when the harness is gone.
+and after a lost connection goes on at the byte where it was. What ends it: its own end, a deadline on the board, the
+harness, or the keeper of the session when the harness is gone.
 
 On the board, in session/<n>/: `out` and `err`, `pid` while it runs, `code` once it has ended, `alive`, which it keeps
 locked.

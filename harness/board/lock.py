@@ -2,7 +2,7 @@
 """One job a board, also between two people on two machines: a lease on the board itself.
 
 A keeper on the board holds a `flock` for as long as it hears beats. It is not bound to a connection, so a broken wire
-does not lose the board; and it is bound to the beats, so a dead harness does not keep it. When it goes, it ends every job
+does not lose the board; and it is bound to the beats, so a dead harness does not keep it. When it goes, it ends all jobs
 of its session and puts back every setting that the session changed, and only then lets the lock go. It sleeps between
 beats.
 

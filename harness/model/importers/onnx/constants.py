@@ -34,7 +34,7 @@ _ELEMENTWISE = frozenset(
     }
     | {"Identity", "Less", "LessOrEqual", "Log", "Max", "Mean", "Min", "Mod", "Mul", "Neg", "Not", "Or", "Pow"}
     | {"Reciprocal", "Relu", "Round", "Sigmoid", "Sign", "Sqrt", "Sub", "Sum", "Tanh", "Where", "Xor", "Trunc"}
-    | {"DequantizeLinear", "QuantizeLinear", "Dropout"}
+    | {"Dropout"}
 )
 _SHRINKING = frozenset(
     {"ReduceL1", "ReduceL2", "ReduceMax", "ReduceMean", "ReduceMin", "ReduceProd", "ReduceSum", "ReduceSumSquare"}

@@ -2,7 +2,7 @@
 """One job a board, also between two people on two machines: a lease on the board itself.
 
 A keeper on the board holds a `flock` for as long as it hears beats. It is not bound to a connection, so a broken wire
-does not lose the board; and it is bound to the beats, so a dead harness does not keep it. When it goes, it ends all jobs
+does not lose the board; it is bound to the beats, so a dead harness does not keep it. When it goes, it ends all jobs
 of its session and puts back every setting that the session changed, and only then lets the lock go. It sleeps between
 beats.
 
@@ -133,6 +133,18 @@ def free(transport: Transport) -> None:
 def holder(transport: Transport) -> str | None:
     """Who holds the board, what for and for how long; None when it is free."""
     return transport.run(HOLDER.format(workdir=shlex.quote(transport.workdir))).text or None
+
+
+def recover(transport: Transport) -> str | None:
+    """Clean up a session whose keeper is gone; whose it was, or None where there was none."""
+    left = transport.run(["test", "-d", f"{transport.workdir}/session"]).ok
+    if not left or holder(transport):
+        return None
+    done = _try(transport, "cleaning up", LEASE)
+    if done.exit_code == HELD:  # somebody was faster
+        return None
+    _free(transport, done.text.split()[-1])
+    return next((line.removeprefix("stale ") for line in done.text.splitlines() if line.startswith("stale ")), None)
 
 
 def _free(transport: Transport, keeper: str) -> None:

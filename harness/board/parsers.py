@@ -66,6 +66,10 @@ def yes(text: str) -> bool:
     return text.splitlines()[-1] == "yes"
 
 
+def missing(text: str) -> list[str] | None:
+    return [word for word in text.split() if word != "."] or None
+
+
 def kilobytes(text: str) -> int | None:
     found = re.search(r"(\d+) kB", text)
     return int(found[1]) * 1024 if found else None

@@ -28,6 +28,9 @@ class Fact:
     parse: Callable[[str], Any]
 
 
+# What transport, lock and deploy use on a board; coreutils and util-linux have all, and so has busybox.
+TOOLS = ("flock", "timeout", "setsid", "mkfifo", "sha256sum", "stat", "head", "tail", "df", "mktemp")
+
 CPU = "/sys/devices/system/cpu"
 
 FACTS = (
@@ -57,6 +60,19 @@ FACTS = (
     Fact("load", "cat /proc/loadavg", parsers.load),
     Fact("pressure", "cat /proc/pressure/cpu", parsers.pressure),
     Fact("free_bytes", 'df -Pk "$WORKDIR"', parsers.free_bytes),
+    Fact(
+        "executable",
+        """cd "$WORKDIR" && echo '#!/bin/sh' >.x && chmod 755 .x && { ./.x && echo yes || echo no; }; rm -f .x""",
+        parsers.yes,
+    ),
+    Fact("clock", "cat /sys/devices/system/clocksource/clocksource0/current_clocksource", parsers.line),
+    Fact("uptime_seconds", "cat /proc/uptime", parsers.integer),
+    Fact(
+        "missing_tools",
+        f"for tool in {' '.join(TOOLS)}; do command -v $tool >/dev/null || echo $tool; done; echo .",
+        parsers.missing,
+    ),
+    Fact("sftp", "ls /usr/lib/openssh/sftp-server /usr/lib*/sftp-server /usr/libexec/*/sftp-server", parsers.line),
     Fact("aslr", "cat /proc/sys/kernel/randomize_va_space", parsers.integer),
     Fact("user", "id -un", parsers.line),
     Fact("sudo", "sudo -n true && echo yes || echo no", parsers.yes),

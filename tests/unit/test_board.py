@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from harness.board import job, probe, ssh_settings
+from harness.board import doctor, job, probe, ssh_settings
 from harness.board.completed import Completed
 from harness.board.inventory import Device
 from harness.board.process import shell_text
@@ -18,12 +18,17 @@ from harness.board.process import shell_text
 CASES = Path(__file__).resolve().parents[1] / "data/facts"
 
 
+def device(**fields: Any) -> Device:
+    return Device.model_validate({"name": "board", "target": "host", **fields})
+
+
 @pytest.mark.parametrize("path", sorted(CASES.glob("*.json")), ids=lambda path: path.stem)
 def test_facts_of_boards(path: Path) -> None:
-    """A case is what each command printed on a board, and the facts that follow."""
+    """A case is what each command printed on a board, the facts that follow, and what the doctor finds in them."""
     case: dict[str, Any] = json.loads(path.read_text("utf-8"))
     text = "".join(f"\n{probe.MARK}{name}\n{printed}\n" for name, printed in case["printed"].items())
     assert probe.parsed(text) == case["facts"]
+    assert [finding.what for finding in doctor.judge(device(target=case["target"]), case["facts"])] == case["findings"]
 
 
 def test_every_fact_has_a_case() -> None:
@@ -31,14 +36,17 @@ def test_every_fact_has_a_case() -> None:
     assert {fact.name for fact in probe.FACTS} == {name for case in cases for name in case["facts"]}
 
 
+def test_every_rule_of_the_doctor_has_a_case() -> None:
+    cases = [json.loads(path.read_text("utf-8")) for path in CASES.glob("*.json")]
+    for rule in doctor.RULES:
+        found = [finding for case in cases for finding in rule(device(target=case["target"]), case["facts"])]
+        assert found, rule.__name__
+
+
 def test_a_board_that_prints_nothing_or_nonsense_has_no_facts() -> None:
     assert probe.parsed("") == {}
     nonsense = "".join(f"\n{probe.MARK}{fact.name}\n\n\n" for fact in probe.FACTS)
     assert probe.parsed(nonsense) == {}
-
-
-def device(**fields: Any) -> Device:
-    return Device.model_validate({"name": "board", "target": "host", **fields})
 
 
 def test_a_job_is_quoted_pinned_and_put_behind_its_runner() -> None:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,11 +12,16 @@ from harness.errors import ModelError, UnsupportedModel
 from harness.model import bits
 from harness.model.graph import Graph
 from harness.model.importers.folding import FoldingBuilder
-from harness.model.importers.tflite import builtin, lce, quantised
+from harness.model.importers.tflite import elementwise, lce, linear, quantised, shaping
 from harness.model.importers.tflite.container import Container, Operator, read
 from harness.model.importers.tflite.translation import Translation, short
 
-_FUNCTIONS: dict[str, builtin.Function] = {**builtin.OPERATORS, **lce.OPERATORS}
+_FUNCTIONS: dict[str, Callable[[Translation], str | Sequence[str]]] = {
+    **elementwise.OPERATORS,
+    **linear.OPERATORS,
+    **shaping.OPERATORS,
+    **lce.OPERATORS,
+}
 _HELD = {"FLOAT32", "BOOL", *quantised.RANGES}
 """Types of tensors that are computed. Bool is 0 and 1 in the graph; int32 means packed bits, where Larq has it."""
 
@@ -56,7 +62,7 @@ def _needed(container: Container) -> list[Operator]:
     for operator in reversed(container.operators):
         if wanted.intersection(operator.outputs):
             found.append(operator)
-            skipped = builtin.SHAPES.get(operator.kind, ())
+            skipped = shaping.SHAPES.get(operator.kind, ())
             wanted.update(index for at, index in enumerate(operator.inputs) if index is not None and at not in skipped)
     return found[::-1]
 
@@ -65,7 +71,7 @@ def _check_known(name: str, container: Container, operators: list[Operator]) -> 
     """Tells every operation that is missing at once."""
     missing = set()
     for operator in operators:
-        skipped = builtin.SHAPES.get(operator.kind, ())
+        skipped = shaping.SHAPES.get(operator.kind, ())
         read_ = [index for at, index in enumerate(operator.inputs) if index is not None and at not in skipped]
         computed = [index for index in (*read_, *operator.outputs) if container.tensors[index].data is None]
         allowed = _HELD | ({"INT32"} if operator.kind in lce.OPERATORS else set())

@@ -146,6 +146,11 @@ class Translation:
         lo, hi = _ACTIVATIONS[code]
         return {"lo": lo, "hi": hi}
 
+    def activated(self, y: str) -> str:
+        """What a node without a clamp of its own computes, after the fused activation."""
+        activation = self.activation()
+        return y if activation == FREE else self.emit("clamp", (y,), part="activation", **activation)
+
     def window(
         self,
         size: tuple[int, int],

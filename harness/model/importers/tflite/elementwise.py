@@ -1,0 +1,158 @@
+# SPDX-License-Identifier: Apache-2.0
+"""TFLite's operators that work element by element."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from functools import partial
+
+import numpy as np
+
+from harness import abi
+from harness.errors import ModelError
+from harness.model.importers.tflite.translation import FREE, Translation
+
+
+def _kind(name: str) -> int:
+    return abi.constant(f"BNN_{name}")
+
+
+def arith(kind: str, t: Translation) -> str:
+    return t.emit("arith", (t.operand(0), t.operand(1)), kind=_kind(kind), **t.activation())
+
+
+def unary(kind: str, t: Translation) -> str:
+    return t.emit("unary", (t.operand(0),), kind=_kind(kind))
+
+
+def clamp(lo: float, hi: float, t: Translation) -> str:
+    return t.emit("clamp", (t.operand(0),), lo=lo, hi=hi)
+
+
+def squared_difference(t: Translation) -> str:
+    difference = t.emit("arith", (t.operand(0), t.operand(1)), part="difference", kind=_kind("SUB"), **FREE)
+    return t.emit("unary", (difference,), kind=_kind("SQUARE"))
+
+
+def prelu(t: Translation) -> str:
+    return t.emit("prelu", (t.operand(0), t.operand(1)))
+
+
+def leaky_relu(t: Translation) -> str:
+    return t.emit("prelu", (t.operand(0), t.constant("alpha", [t.option("Alpha")])))
+
+
+def hard_swish(t: Translation) -> str:
+    x = t.operand(0)
+    gate = t.emit("affine", (x, t.constant("one", [1.0]), t.constant("three", [3.0])), part="gate", lo=0.0, hi=6.0)
+    gated = t.emit("arith", (x, gate), part="gated", kind=_kind("MUL"), **FREE)
+    return t.emit("affine", (gated, t.constant("sixth", [1 / 6])), **FREE)
+
+
+def softmax(t: Translation) -> str:
+    return t.emit("softmax", (t.operand(0),), beta=float(t.option("Beta")))
+
+
+def log_softmax(t: Translation) -> str:
+    return t.emit("unary", (t.emit("softmax", (t.operand(0),), part="softmax", beta=1.0),), kind=_kind("LOG"))
+
+
+def select(t: Translation) -> str:
+    condition, shape = t.operand(0), t.shape(1)
+    if t.operator.kind == "SELECT" and len(t.shape()) == 1 < len(shape):
+        # The older operator picks whole rows by a vector.
+        condition = t.emit("reshape", (condition,), part="rows", shape=(*t.shape(), *[1] * (len(shape) - 1)))
+    return t.emit("select", (condition, t.operand(1), t.operand(2)))
+
+
+def cast(t: Translation) -> str:
+    before, after = (t.container.tensors[index].dtype for index in (t.operator.inputs[0] or 0, t.operator.outputs[0]))
+    if after == "BOOL" and before != "BOOL":
+        return t.emit("arith", (t.operand(0), t.constant("zero", [0.0])), kind=_kind("NOT_EQUAL"), **FREE)
+    return t.operand(0)
+
+
+def same(t: Translation) -> str:
+    """What only changes the type: the graph holds real values throughout, and rounds where a type asks for it."""
+    return t.operand(0)
+
+
+def logical_not(t: Translation) -> str:
+    return t.emit("affine", (t.operand(0), t.constant("minus", [-1.0]), t.constant("one", [1.0])), **FREE)
+
+
+def zeros_like(t: Translation) -> str:
+    return t.constant("zeros", np.zeros(_constant_shape(t), np.float32))
+
+
+def fill(t: Translation) -> str:
+    return t.constant("value", np.full(_constant_shape(t), t.weights(1, 0)))
+
+
+def _constant_shape(t: Translation) -> tuple[int, ...]:
+    shape = t.declared()
+    if any(size < 1 for size in shape):
+        raise ModelError(f"{t.operator.kind} gives the shape {list(shape)}, which holds nothing.")
+    t.graph.spend(math.prod(shape))
+    return shape
+
+
+_ARITH = {
+    "ADD": "ADD",
+    "SUB": "SUB",
+    "MUL": "MUL",
+    "DIV": "DIV",
+    "MINIMUM": "MIN",
+    "MAXIMUM": "MAX",
+    "LESS": "LESS",
+    "LESS_EQUAL": "LESS_EQUAL",
+    "GREATER": "GREATER",
+    "GREATER_EQUAL": "GREATER_EQUAL",
+    "EQUAL": "EQUAL",
+    "NOT_EQUAL": "NOT_EQUAL",
+    "LOGICAL_AND": "MUL",
+    "LOGICAL_OR": "MAX",
+}
+_UNARY = {
+    "ABS": "ABS",
+    "NEG": "NEG",
+    "SIGN": "SIGN",
+    "ROUND": "ROUND",
+    "FLOOR": "FLOOR",
+    "CEIL": "CEIL",
+    "SQRT": "SQRT",
+    "RSQRT": "RSQRT",
+    "EXP": "EXP",
+    "LOG": "LOG",
+    "TANH": "TANH",
+    "LOGISTIC": "SIGMOID",
+    "ELU": "ELU",
+    "SQUARE": "SQUARE",
+}
+_CLAMPS = {
+    "RELU": (0.0, math.inf),
+    "RELU6": (0.0, 6.0),
+    "RELU_N1_TO_1": (-1.0, 1.0),
+    "RELU_0_TO_1": (0.0, 1.0),
+}
+
+OPERATORS: dict[str, Callable[[Translation], str]] = {
+    **{name: partial(arith, kind) for name, kind in _ARITH.items()},
+    **{name: partial(unary, kind) for name, kind in _UNARY.items()},
+    **{name: partial(clamp, lo, hi) for name, (lo, hi) in _CLAMPS.items()},
+    "SQUARED_DIFFERENCE": squared_difference,
+    "PRELU": prelu,
+    "LEAKY_RELU": leaky_relu,
+    "HARD_SWISH": hard_swish,
+    "SOFTMAX": softmax,
+    "LOG_SOFTMAX": log_softmax,
+    "SELECT": select,
+    "SELECT_V2": select,
+    "CAST": cast,
+    "LOGICAL_NOT": logical_not,
+    "ZEROS_LIKE": zeros_like,
+    "FILL": fill,
+    "QUANTIZE": same,
+    "DEQUANTIZE": same,
+}

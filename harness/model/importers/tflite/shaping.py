@@ -1,0 +1,163 @@
+# SPDX-License-Identifier: Apache-2.0
+"""TFLite's operators that move, cut and join.
+
+Where the converter states an output's shape, that is taken, and what merely computes a shape is not looked at.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from harness.errors import ModelError
+from harness.model.importers.tflite.translation import Translation
+
+
+def pad(t: Translation) -> str:
+    rank, widths = len(t.shape()), t.numbers(1)
+    if len(widths) != 2 * rank or min(widths, default=0) < 0:
+        raise ModelError(f"{t.operator.kind} pads {rank} axes by {widths}.")
+    value = float(t.weights(2, len(t.shape(2))).reshape(-1)[0]) if t.operator.kind == "PADV2" else 0.0
+    return t.emit("pad", (t.operand(0),), before=widths[::2], after=widths[1::2], value=value)
+
+
+def reshape(t: Translation) -> str:
+    return t.emit("reshape", (t.operand(0),), shape=t.declared())
+
+
+def transpose(t: Translation) -> str:
+    return t.emit("transpose", (t.operand(0),), permutation=t.numbers(1))
+
+
+def concatenation(t: Translation) -> str:
+    operands = tuple(t.operand(i) for i in range(len(t.operator.inputs)))
+    axis = t.axis(t.option("Axis"), len(t.shape()))
+    return t.activated(operands[0] if len(operands) == 1 else t.emit("concat", operands, axis=axis))
+
+
+def pack(t: Translation) -> str:
+    shape = t.declared()
+    axis = t.axis(t.option("Axis"), len(shape))
+    thin = (*shape[:axis], 1, *shape[axis + 1 :])
+    count = len(t.operator.inputs)
+    slabs = tuple(t.emit("reshape", (t.operand(i),), part=f"slab{i}", shape=thin) for i in range(count))
+    return t.emit("concat", slabs, axis=axis)
+
+
+def unpack(t: Translation) -> list[str]:
+    axis = t.axis(t.option("Axis"), len(t.shape()))
+    slabs = _cut(t, t.operand(0), axis, [1] * len(t.operator.outputs))
+    return [t.emit("reshape", (slab,), part=f"flat{i}", shape=t.declared(i)) for i, slab in enumerate(slabs)]
+
+
+def split(t: Translation) -> list[str]:
+    rank, count = len(t.shape(1)), len(t.operator.outputs)
+    axis = t.axis(_one(t, 0), rank)
+    return _cut(t, t.operand(1), axis, [t.shape(1)[axis] // count] * count)
+
+
+def split_v(t: Translation) -> list[str]:
+    axis, sizes = t.axis(_one(t, 2), len(t.shape())), t.numbers(1)
+    if sizes.count(-1) == 1:
+        sizes[sizes.index(-1)] = t.shape()[axis] - sum(sizes) - 1
+    if len(sizes) != len(t.operator.outputs):
+        raise ModelError(f"SPLIT_V has {len(sizes)} sizes for {len(t.operator.outputs)} outputs.")
+    return _cut(t, t.operand(0), axis, sizes)
+
+
+def _one(t: Translation, position: int) -> int:
+    numbers = t.numbers(position)
+    if len(numbers) != 1:
+        raise ModelError(f"{t.operator.kind} wants one number as its input {position}, not {numbers}.")
+    return numbers[0]
+
+
+def _cut(t: Translation, x: str, axis: int, sizes: list[int]) -> list[str]:
+    shape, begin, parts = t.graph.shape(x), 0, []
+    for i, size in enumerate(sizes):
+        start = [begin if at == axis else 0 for at in range(len(shape))]
+        piece = (*shape[:axis], size, *shape[axis + 1 :])
+        parts.append(t.emit("slice", (x,), part=str(i), begin=start, step=[1] * len(shape), shape=piece))
+        begin += size
+    return parts
+
+
+def slice_(t: Translation) -> str:
+    shape, begin, sizes = t.shape(), t.numbers(1), t.numbers(2)
+    if not len(shape) == len(begin) == len(sizes):
+        raise ModelError(f"SLICE begins at {begin} and takes {sizes} of {list(shape)}.")
+    taken = tuple(full - b if size == -1 else size for full, b, size in zip(shape, begin, sizes, strict=True))
+    return t.emit("slice", (t.operand(0),), begin=begin, step=[1] * len(shape), shape=taken)
+
+
+def strided_slice(t: Translation) -> str:
+    shape, begin, end, step = t.shape(), t.numbers(1), t.numbers(2), t.numbers(3)
+    if t.option("EllipsisMask") or t.option("NewAxisMask"):
+        raise t.unsupported("with an ellipsis or a new axis")
+    if not len(begin) == len(end) == len(step) <= len(shape):
+        raise ModelError(f"STRIDED_SLICE takes {begin} to {end} in steps of {step} of {list(shape)}.")
+    starts, counts, steps = [0] * len(shape), list(shape), [1] * len(shape)
+    for axis, (first, last, stride) in enumerate(zip(begin, end, step, strict=True)):
+        single = t.option("ShrinkAxisMask") >> axis & 1
+        if stride < 1 and not single:
+            raise t.unsupported("with a negative step")
+        lowest = None if t.option("BeginMask") >> axis & 1 and not single else first
+        highest = None if t.option("EndMask") >> axis & 1 else last
+        taken = range(shape[axis])[slice(lowest, highest, stride)] if not single else [first % shape[axis]]
+        starts[axis], counts[axis], steps[axis] = taken[0] if taken else 0, len(taken), 1 if single else stride
+    piece = t.emit("slice", (t.operand(0),), begin=starts, step=steps, shape=tuple(counts))
+    return piece if tuple(counts) == t.declared() else t.emit("reshape", (piece,), part="flat", shape=t.declared())
+
+
+def space_to_depth(t: Translation) -> str:
+    n, height, width, channels = t.image()
+    block = _block(t, height, width)
+    blocks = (n, height // block, block, width // block, block, channels)
+    apart = t.emit("reshape", (t.operand(0),), part="blocks", shape=blocks)
+    turned = t.emit("transpose", (apart,), part="turned", permutation=(0, 1, 3, 2, 4, 5))
+    return t.emit("reshape", (turned,), shape=(n, height // block, width // block, block * block * channels))
+
+
+def depth_to_space(t: Translation) -> str:
+    n, height, width, channels = t.image()
+    block = t.option("BlockSize")
+    if block < 1 or channels % (block * block):
+        raise ModelError(f"DEPTH_TO_SPACE by {block} does not divide {channels} channels.")
+    blocks = (n, height, width, block, block, channels // (block * block))
+    apart = t.emit("reshape", (t.operand(0),), part="blocks", shape=blocks)
+    turned = t.emit("transpose", (apart,), part="turned", permutation=(0, 1, 3, 2, 4, 5))
+    return t.emit("reshape", (turned,), shape=(n, height * block, width * block, channels // (block * block)))
+
+
+def _block(t: Translation, height: int, width: int) -> int:
+    block: int = t.option("BlockSize")
+    if block < 1 or height % block or width % block:
+        raise ModelError(f"{t.operator.kind} by {block} does not divide an image of {height} by {width}.")
+    return block
+
+
+OPERATORS: dict[str, Callable[[Translation], str | Sequence[str]]] = {
+    "PAD": pad,
+    "PADV2": pad,
+    "RESHAPE": reshape,
+    "SQUEEZE": reshape,
+    "EXPAND_DIMS": reshape,
+    "TRANSPOSE": transpose,
+    "CONCATENATION": concatenation,
+    "PACK": pack,
+    "UNPACK": unpack,
+    "SPLIT": split,
+    "SPLIT_V": split_v,
+    "SLICE": slice_,
+    "STRIDED_SLICE": strided_slice,
+    "SPACE_TO_DEPTH": space_to_depth,
+    "DEPTH_TO_SPACE": depth_to_space,
+}
+
+SHAPES: dict[str, tuple[int, ...]] = {
+    "RESHAPE": (1,),
+    "EXPAND_DIMS": (1,),
+    "TRANSPOSE_CONV": (0,),
+    "ZEROS_LIKE": (0,),
+    "FILL": (0,),
+}
+"""Inputs that only say a shape, which the file states for the output as well."""

@@ -70,8 +70,8 @@ HELP = {
     "debug": "show where an error came from",
 }
 
-out = Console(highlight=False, soft_wrap=not sys.stdout.isatty())
-news = Console(stderr=True, highlight=False, soft_wrap=not sys.stderr.isatty())
+out = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
+news = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
 def command(*lists: str) -> Callable[[Callable[..., None]], Any]:

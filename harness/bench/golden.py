@@ -78,7 +78,7 @@ def compare(got: Sequence[Array], expected: Sequence[Array], atol: float, rtol: 
     with np.errstate(invalid="ignore", divide="ignore"):
         error = np.where((ours == theirs) | (np.isnan(ours) & np.isnan(theirs)), 0.0, np.abs(ours - theirs))
         error = np.where(np.isnan(error), np.inf, error)
-        excess = error - (atol + rtol * np.abs(theirs))
+        excess = error - np.where(np.isfinite(theirs), atol + rtol * np.abs(theirs), 0.0)
         relative = np.where(error == 0, 0.0, error / np.abs(theirs))
     at = int(np.argmax(excess)) if excess.size else 0
     wrong = int(np.count_nonzero(excess > 0))

@@ -24,7 +24,7 @@ from harness.bench.events import (
     Stopped,
     Told,
 )
-from harness.bench.record import Case, Device, Run
+from harness.bench.record import Case, Device, Run, shown
 
 
 class Recorder:
@@ -78,11 +78,11 @@ class Recorder:
         return board.case(model) or Case(model=model)
 
     def _ready(self, event: Ready) -> None:
-        self._device(event.device, facts=event.facts, bytes_sent=event.bytes_sent, bytes_kept=event.bytes_kept)
+        self._device(event.device, facts=shown(event.facts), bytes_sent=event.bytes_sent, bytes_kept=event.bytes_kept)
 
     def _hosted(self, event: Hosted) -> None:
-        self._device(event.device, host=event.host)
-        self._case(event.device, event.model, kernels=event.kernels, arena_bytes=event.arena_bytes)
+        self._device(event.device, host=shown(event.host))
+        self._case(event.device, event.model, kernels=shown(event.kernels), arena_bytes=event.arena_bytes)
 
     def _round(self, event: Round) -> None:
         which = "discarded" if event.spoiled else "processes"

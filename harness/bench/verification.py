@@ -13,6 +13,7 @@ import numpy as np
 
 from harness.bench import once
 from harness.bench.corpus import Item
+from harness.bench.execute import unexpected
 from harness.bench.golden import compare
 from harness.bench.once import Bench
 from harness.errors import JobFailed, ModelError, UnsupportedModel, UsageError, WrongOutput
@@ -73,6 +74,9 @@ def verify(items: Sequence[Item], benches: Sequence[Bench], objects: Path | None
             continue
         except (ModelError, UsageError) as error:
             yield replace(base, outcome="refused", detail=str(error))
+            continue
+        except Exception as error:  # a defect of ours in one model: it fails, and the others are verified
+            yield replace(base, outcome="refused", detail=unexpected(error).what)
             continue
         totals = prepared.totals
         base = replace(base, binary_layers=totals["binary_layers"], layers=totals["layers"])

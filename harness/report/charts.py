@@ -62,11 +62,11 @@ def scatter(run: Run, device: Device) -> Chart | None:
         low, *marks, high = np.percentile(samples, [1, 5, 95, 99, 97])
         inside = samples[(samples >= low) & (samples <= high)]
         thinned = inside[:: max(1, len(inside) // _SAMPLES_SHOWN)]
-        points += [{"model": model.name, "percent": _percent(ns, centre)} for ns in thinned]
-        medians += [{"model": model.name, "percent": _percent(ns, centre)} for ns in heads]
+        points += [{"model": words.short(model.name, 30), "percent": _percent(ns, centre)} for ns in thinned]
+        medians += [{"model": words.short(model.name, 30), "percent": _percent(ns, centre)} for ns in heads]
         beyond = f"{len(samples) - len(inside)} of {len(samples)}"
         told = (centre, stats.mad(heads), *marks)
-        rows.append((model.name, *(words.duration(ns) for ns in told), str(len(heads)), beyond))
+        rows.append((words.short(model.name, 30), *(words.duration(ns) for ns in told), str(len(heads)), beyond))
     if not rows:
         return None
     x = alt.X(
@@ -84,7 +84,7 @@ def scatter(run: Run, device: Device) -> Chart | None:
         svg=_draw(
             cloud.encode(x=x, y=y) + dots.encode(x=x, y=y),
             height=46 * len(rows) + 20,
-            label=f"Samples of every model on {device.name}",
+            label=f"Samples of every model on {words.place(device)}",
         ),
         header=("model", "median", "MAD of the medians", "5 %", "95 %", "99 %", "processes", "samples left out"),
         rows=tuple(rows),
@@ -102,13 +102,19 @@ def ratios(run: Run, device: Device) -> Chart | None:
         interval = verdicts.compare(device.case(model.name), device.case(run.models[0].name))
         if interval is None:
             continue
-        names.append(model.name)
+        names.append(words.short(model.name, 30))
         factor = interval.inverse()
         for index in sorted(ours.keys() & baseline.keys()):
-            points.append({"model": model.name, "round": index + 1, "factor": baseline[index] / ours[index]})
-            rows.append((model.name, str(index + 1), f"{baseline[index] / ours[index]:.4f}"))
+            points.append(
+                {"model": words.short(model.name, 30), "round": index + 1, "factor": baseline[index] / ours[index]}
+            )
+            rows.append((words.short(model.name, 30), str(index + 1), f"{baseline[index] / ours[index]:.4f}"))
         bands.append(
-            {"model": model.name, "low": factor.low or factor.estimate, "high": factor.high or factor.estimate}
+            {
+                "model": words.short(model.name, 30),
+                "low": factor.low or factor.estimate,
+                "high": factor.high or factor.estimate,
+            }
         )
     if not points:
         return None
@@ -127,7 +133,9 @@ def ratios(run: Run, device: Device) -> Chart | None:
         alt.Chart(alt.InlineData(values=bands))
         .mark_rect(opacity=0.16)
         .encode(
-            y=alt.Y("low:Q", scale=scale, title=f"times as fast as {run.models[0].name}"), y2="high:Q", color=colour
+            y=alt.Y("low:Q", scale=scale, title=f"times as fast as {words.short(run.models[0].name, 30)}"),
+            y2="high:Q",
+            color=colour,
         )
     )
     dots = (
@@ -145,8 +153,8 @@ def ratios(run: Run, device: Device) -> Chart | None:
     return Chart(
         title="Round by round",
         description="A dot is one round, both models back to back; the band is the 95 % interval. A slope is drift.",
-        svg=_draw(band + dots, height=220, label=f"Speed-up of every round on {device.name}"),
-        header=("model", "round", f"times as fast as {run.models[0].name}"),
+        svg=_draw(band + dots, height=220, label=f"Speed-up of every round on {words.place(device)}"),
+        header=("model", "round", f"times as fast as {words.short(run.models[0].name, 30)}"),
         rows=tuple(rows),
     )
 

@@ -39,6 +39,7 @@ def _environment() -> Environment:
         shape=words.shape,
         digits=words.digits,
         place=words.place,
+        short=words.short,
         unbroken=lambda text: text.replace("–", "\u2060–\u2060"),
     )
     environment.globals.update(words=words)

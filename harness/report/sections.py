@@ -67,7 +67,7 @@ def compare(run: Run) -> tuple[Row, ...]:
                 time=words.duration(result.time.estimate) if result.time else "",
                 interval=words.duration_range(result.time.low, result.time.high) if result.time else "",
                 speed=speed
-                or ("baseline" if result.time and result.model is run.models[0] and len(run.models) > 1 else ""),
+                or ("baseline" if any(r.ratio for r in found if r.device is result.device) and result.time else ""),
                 bounds=bounds,
                 bar=result.time.estimate / slowest if result.time and slowest else 0.0,
                 memory=words.size(_memory(result.case)) if _memory(result.case) else "",

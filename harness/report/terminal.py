@@ -43,8 +43,8 @@ def _table(run: Run) -> Table:
         result = row.result
         correct = result.outputs == "correct"
         table.add_row(
-            Text(result.model.name),
-            Text(result.device.name + (" (emulated)" if result.device.emulated else "")),
+            Text(words.short(result.model.name)),
+            Text(words.short(result.device.name) + (" (emulated)" if result.device.emulated else "")),
             Text(f"{'✓' if correct else '✕'} {result.outputs}", "green" if correct else "red"),
             words.binary_share(result.model),
             words.size(result.model.bnn_bytes),
@@ -68,7 +68,7 @@ def explanation(model: Model) -> RenderableType:
         if layer.remedy:
             why.append(("\n" if why else "") + f"→ {layer.remedy}", "dim")
         table.add_row(
-            Text(layer.name),
+            Text(words.short(layer.name)),
             Text(words.kind(layer), "bold" if layer in model.binary else ""),
             words.shape(layer.output_shape),
             words.count(layer.macs),

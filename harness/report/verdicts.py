@@ -117,7 +117,7 @@ def sentences(run: Run) -> tuple[Sentence, ...]:
 
 def _emulated(device: Device, own: list[Result]) -> list[Sentence]:
     """One sentence for all that went well on an emulated board: there is no more to say about it."""
-    correct = [result.model.name for result in own if result.case is not None and result.case.correct]
+    correct = [words.short(result.model.name) for result in own if result.case is not None and result.case.correct]
     if not correct:
         return []
     subject = f"{', '.join(correct) if len(correct) < 4 else f'{len(correct)} models'} on {words.place(device)}"
@@ -126,7 +126,7 @@ def _emulated(device: Device, own: list[Result]) -> list[Sentence]:
 
 def _sentence(run: Run, result: Result) -> Sentence:
     baseline = run.models[0]
-    subject = f"{result.model.name} on {words.place(result.device)}"
+    subject = f"{words.short(result.model.name)} on {words.place(result.device)}"
     size = words.smaller(result.model, baseline) if result.model is not baseline else ""
     if result.wrong:
         return Sentence(
@@ -140,7 +140,7 @@ def _sentence(run: Run, result: Result) -> Sentence:
         return Sentence(
             "bad" if lost else "plain", "✓", subject, time, ", ".join(filter(None, ["outputs correct", size, lost]))
         )
-    claim = words.speed(result.ratio, result.verdict, baseline.name)
+    claim = words.speed(result.ratio, result.verdict, words.short(baseline.name))
     rest = ", ".join(filter(None, ["outputs correct", size]))
     return Sentence(TONES[result.verdict], words.ICONS[result.verdict], subject, claim, rest)
 

@@ -113,7 +113,12 @@ def smaller(model: Model, baseline: Model) -> str:
 
 
 def place(device: Device) -> str:
-    return "this machine" if device.name == "local" else device.name
+    return "this machine" if device.name == "local" else short(device.name)
+
+
+def short(name: str, most: int = 60) -> str:
+    """A name that may be of any length, its middle left out where it is longer than `most`."""
+    return name if len(name) <= most else f"{name[: most - 16]}…{name[-15:]}"
 
 
 def outputs(case: Case | None) -> str:
@@ -144,7 +149,7 @@ def binary_share(model: Model) -> str:
 
 
 def title(run: Run) -> str:
-    return " · ".join(model.name for model in run.models) or run.id
+    return " · ".join(short(model.name, 30) for model in run.models) or run.id
 
 
 def facts(found: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

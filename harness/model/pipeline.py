@@ -16,7 +16,7 @@ import numpy as np
 from harness.model import analyse, container, importers, proof, reference
 from harness.model.analyse import ON_BITS, Kind, Verdict
 from harness.model.graph import Array, Graph, Node
-from harness.model.passes import PASSES
+from harness.model.passes import LOWER, PASSES, TIDY, Pass
 
 SEED = 20_261_123
 """Of the random input that proofs and benchmarks use when the user brings none."""
@@ -145,11 +145,16 @@ def prepare(path: Path, objects: Path | None = None) -> Prepared:
         ModelError: see importers.load.
     """
     graph = importers.load(path, objects)
-    found = analyse.verdicts(graph)
-    binary = graph
-    for _, rewrite in PASSES:
-        binary = rewrite(binary)
-    return Prepared(path.stem, path, graph, binary, tuple(_layer(graph, binary, v) for v in found.values()))
+    tidy = _through(TIDY, graph)
+    found = analyse.verdicts(tidy)
+    binary = _through(LOWER, tidy)
+    return Prepared(path.stem, path, graph, binary, tuple(_layer(tidy, binary, v) for v in found.values()))
+
+
+def _through(passes: Sequence[Pass], graph: Graph) -> Graph:
+    for _, rewrite in passes:
+        graph = rewrite(graph)
+    return graph
 
 
 def _layer(graph: Graph, binary: Graph, verdict: Verdict) -> Layer:

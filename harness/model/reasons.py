@@ -85,12 +85,6 @@ _TABLE = (
         "Pad with one of the two values, or use padding='valid'.",
     ),
     Reason(
-        "ties",
-        "its input comes from {source}, which gives 0 for exactly 0, and the sums that reach it do land on 0: three values, "
-        "not two",
-        "Use a quantiser that decides ties, such as ste_sign or where(x >= 0, 1, -1).",
-    ),
-    Reason(
         "groups",
         "its input is {activation} and its weights are {weight}, but each filter reads only {channels} channel(s), too few to "
         "fill a word of bits",

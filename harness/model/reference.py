@@ -351,6 +351,7 @@ _UNARY: dict[int, Callable[[Array], Array]] = {
 }
 
 COMPARISONS = frozenset(_kind(name) for name in ("LESS", "LESS_EQUAL", "GREATER", "GREATER_EQUAL", "EQUAL", "NOT_EQUAL"))
+SUMS = frozenset({_kind("ADD"), _kind("SUB")})
 INTEGER_KINDS = frozenset(_kind(name) for name in ("ROUND", "FLOOR", "CEIL", "SIGN"))
 
 

@@ -10,7 +10,7 @@ anything else that somebody writes tomorrow. Constants are exact, so quantised w
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -51,6 +51,10 @@ class Values:
     Attributes:
         lo, hi: bounds; infinite where nothing is known.
         levels: every value it can take, ascending; None for a real tensor.
+        rare: values beyond the levels that it takes only where a real number is exactly some other number, such as the 0
+            of a sign. No bit stands for them.
+        exact: of a real tensor, the values that it takes more often than by chance, such as the 0 of a relu; None where
+            nothing is known, as of an image or of a sum of a few integers.
         source: the node that made it so, which is where a reader has to look.
     """
 
@@ -58,6 +62,8 @@ class Values:
     hi: float = np.inf
     levels: tuple[float, ...] | None = None
     source: str = ""
+    rare: tuple[float, ...] = ()
+    exact: tuple[float, ...] | None = None
 
     @property
     def two_valued(self) -> bool:
@@ -91,7 +97,7 @@ def _number(value: float) -> str:
 REAL = Values()
 
 
-def of_levels(levels: Array | Sequence[float], source: str) -> Values:
+def of_levels(levels: Array | Sequence[float], source: str, rare: Array | Sequence[float] = ()) -> Values:
     """A finite set, or the interval around it where the set is too large or holds a NaN."""
     unique = np.unique(np.asarray(levels, np.float32)) + np.float32(0)  # -0 and 0 are one value
     unique = np.unique(unique)
@@ -100,13 +106,15 @@ def of_levels(levels: Array | Sequence[float], source: str) -> Values:
     lo, hi = float(unique[0]), float(unique[-1])
     if len(unique) > MAX_LEVELS:
         return Values(lo, hi, None, source)
-    return Values(lo, hi, tuple(float(level) for level in unique), source)
+    found = tuple(float(level) for level in unique)
+    beyond = {float(level) for level in np.asarray(rare, np.float32).reshape(-1)} - set(found)
+    return Values(lo, hi, found, source, tuple(sorted(beyond)))
 
 
 def analyse(graph: Graph) -> dict[str, Values]:
     """What every tensor of a graph can hold, by tensor name."""
     found: dict[str, Values] = {}
-    weights = {node.inputs[1] for node in graph.nodes if node.op not in _RULES and len(node.inputs) > 1}
+    weights = {node.inputs[1] for node in graph.nodes if _RULES[node.op] in (_layer, _real)}
     for name, tensor in graph.tensors.items():
         if tensor.data is not None and tensor.dtype == "f32" and name not in weights:
             found[name] = of_constant(tensor)
@@ -114,8 +122,8 @@ def analyse(graph: Graph) -> dict[str, Values]:
         found[name] = Values(source=name)
     for node in graph.nodes:
         operands = [found.get(name, REAL) for name in node.inputs if name is not None]
-        result = _RULES.get(node.op, _real)(node, operands, graph)
-        found[node.output] = Values(result.lo, result.hi, result.levels, result.source or node.name)
+        result = _RULES[node.op](node, operands, graph)
+        found[node.output] = result if result.source else replace(result, source=node.name)
     return found
 
 
@@ -131,6 +139,16 @@ def of_constant(tensor: Tensor) -> Values:
 # --- the transfer rules ---------------------------------------------------------------------------------------------
 
 
+def _layer(node: Node, operands: list[Values], graph: Graph) -> Values:
+    """A sum of many products is real. Sums of integers are few enough to meet a threshold exactly; others are not."""
+    lo, hi = float(node.params.get("lo", -np.inf)), float(node.params.get("hi", np.inf))
+    exact: tuple[float, ...] | None = tuple(end for end in (lo, hi) if np.isfinite(end))
+    kernel = graph.tensors[str(node.inputs[1])].data
+    if operands[0].levels is not None and (kernel is None or spread(kernel).count):
+        exact = None
+    return Values(lo, hi, None, node.name, exact=exact)
+
+
 def _real(node: Node, operands: list[Values], graph: Graph) -> Values:
     return Values(source=node.name)
 
@@ -143,8 +161,12 @@ def _union(values: Sequence[Values], source: str) -> Values:
     distinct = {value.source for value in values}
     origin = values[0].source if len(distinct) == 1 else source
     if all(value.levels is not None for value in values):
-        return of_levels([level for value in values for level in value.levels or ()], origin)
-    return Values(min(value.lo for value in values), max(value.hi for value in values), None, origin)
+        levels = [level for value in values for level in value.levels or ()]
+        return of_levels(levels, origin, [level for value in values for level in value.rare])
+    lo, hi = min(value.lo for value in values), max(value.hi for value in values)
+    known = [value.levels if value.exact is None else value.exact for value in values]
+    exact = None if any(part is None for part in known) else tuple({at for part in known for at in part or ()})
+    return Values(lo, hi, None, origin, exact=exact)
 
 
 def _join(node: Node, operands: list[Values], graph: Graph) -> Values:
@@ -184,21 +206,48 @@ def _map(node: Node, operands: list[Values], graph: Graph) -> Values:
     tensors = [graph.tensors[name] for name in node.inputs if name is not None]
     varying = [at for at, tensor in enumerate(tensors) if tensor.data is None]
     if all(operands[at].levels is not None for at in varying):
-        combinations = int(np.prod([len(operands[at].levels or ()) for at in varying], dtype=np.int64))
-        if combinations <= MAX_LEVELS:
-            return of_levels(_evaluate(node, tensors, varying, [operands[at].levels or () for at in varying]), source)
-    if node.op in ("step",) or _comparison(node):
-        ends = _ends(node, tensors, varying, operands)
+        sets = [operands[at].levels or () for at in varying]
+        if np.prod([len(levels) for levels in sets], dtype=np.int64) <= MAX_LEVELS:
+            rare = [_evaluate(node, tensors, varying, [operands[at].rare for at in varying])] if len(varying) == 1 else ()
+            return of_levels(_evaluate(node, tensors, varying, sets), source, rare)
+    ends = _ends(node, tensors, varying, operands)
+    if node.op == "step" or _comparison(node):
         if ends is not None and ends.lo == ends.hi:
             return of_levels([ends.lo], source)
-        both = (0.0, 1.0) if node.op == "arith" else (node.params["low"], node.params["high"])
-        return of_levels(both, source)
-    ends = _ends(node, tensors, varying, operands)
+        return of_levels((0.0, 1.0) if node.op == "arith" else (node.params["low"], node.params["high"]), source)
     if ends is None:
         return Values(source=source)
     if node.op == "unary" and node.params["kind"] in reference.INTEGER_KINDS and ends.hi - ends.lo < MAX_LEVELS:
-        return of_levels(np.arange(ends.lo, ends.hi + 1), source)
-    return Values(ends.lo, ends.hi, None, source)
+        levels = np.arange(ends.lo, ends.hi + 1)
+        if node.params["kind"] == abi.constant("BNN_SIGN") and not _may_be_zero(node, operands[0], graph):
+            return of_levels(levels[levels != 0], source, [0.0])
+        return of_levels(levels, source)
+    return replace(ends, source=source, exact=_exact(node, tensors, varying, operands))
+
+
+def _may_be_zero(node: Node, operand: Values, graph: Graph) -> bool:
+    """Whether a sign meets 0 more often than by chance."""
+    if operand.exact is not None:
+        return 0.0 in operand.exact
+    from harness.model import ties
+
+    return ties.lands_on_zero(graph, node)
+
+
+def _exact(
+    node: Node, tensors: Sequence[Tensor], varying: Sequence[int], operands: Sequence[Values]
+) -> tuple[float, ...] | None:
+    """The values that a function of real numbers takes more often than by chance."""
+    known = [operands[at].levels if operands[at].levels is not None else operands[at].exact for at in varying]
+    adds = node.op == "arith" and node.params["kind"] in reference.SUMS
+    if len(varying) > 1 and adds and () in known:
+        return ()
+    if any(part is None for part in known):
+        return None
+    ends = tuple(float(node.params[end]) for end in ("lo", "hi") if np.isfinite(node.params.get(end, np.inf)))
+    if all(known):
+        ends = (*ends, *(float(value) for value in np.unique(_evaluate(node, tensors, varying, [k or () for k in known]))))
+    return ends if len(ends) <= MAX_LEVELS else None
 
 
 def _comparison(node: Node) -> bool:
@@ -232,12 +281,16 @@ def _ends(node: Node, tensors: Sequence[Tensor], varying: Sequence[int], operand
             ends.append(0.0)
         sets.append(ends)
     results = _evaluate(node, tensors, varying, sets)
-    if np.isnan(results).any():
-        return None
-    return Values(float(results.min()), float(results.max()))
+    results = results[~np.isnan(results)]  # inf - inf and 0 * inf lie between ends that other combinations give
+    return Values(float(results.min()), float(results.max())) if results.size else None
 
 
 _RULES: Mapping[str, Callable[[Node, list[Values], Graph], Values]] = {
+    "conv2d": _layer,
+    "conv2d_transpose": _layer,
+    "dense": _layer,
+    "bconv2d": _real,
+    "quantize": _real,
     "arith": _map,
     "unary": _map,
     "clamp": _map,

@@ -86,6 +86,13 @@ class FoldingBuilder(Builder):
 
     def graph(self, source_bytes: int = 0, source_format: str = "") -> Graph:
         """The graph, without what its outputs do not depend on. Its inputs stay."""
+        constant = [name for name in self.outputs if self.data(name) is not None]
+        if constant:
+            raise ModelError(
+                f"The output {constant[0]!r} of {self.name!r} does not depend on its input.",
+                "The exporter has replaced the network by its result, or the file is damaged.",
+                "Export it with an input that is not constant.",
+            )
         needed = set(self.outputs)
         nodes = []
         for node in reversed(self.nodes):

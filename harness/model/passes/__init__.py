@@ -6,14 +6,23 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from harness.model.graph import Graph
-from harness.model.passes import binarise, fuse, pool, rewrite, threshold
+from harness.model.passes import binarise, fuse, pool, rewrite, straight, threshold
 
-PASSES: tuple[tuple[str, Callable[[Graph], Graph]], ...] = (
+Pass = tuple[str, Callable[[Graph], Graph]]
+
+TIDY: tuple[Pass, ...] = (
     ("fold constants", rewrite.fold_constants),
+    ("straighten", straight.straighten),
+)
+"""(name, pass) pairs that come before the verdicts. Each takes a graph and returns one that computes the same."""
+
+LOWER: tuple[Pass, ...] = (
     ("binarise", binarise.binarise),
     ("hoist thresholds", threshold.hoist),
     ("pool bits", pool.pool_bits),
     ("pack outputs", threshold.pack_outputs),
     ("fuse", fuse.fuse),
 )
-"""(name, pass) pairs. Each takes a graph and returns one that computes the same."""
+"""Those that carry the verdicts out."""
+
+PASSES = (*TIDY, *LOWER)

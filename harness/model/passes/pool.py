@@ -35,7 +35,7 @@ def _move(work: Rewrite, node: Node) -> bool:
     before, after = work.tensors[str(source.inputs[0])], work.tensors[node.output]
     uniform = bool(invert.all() or not invert.any())
     if source.op == "max_pool2d" and uniform:
-        if after.planes > 1 and node.params["code"] == abi.constant("BNN_CODE_BINARY"):
+        if after.planes > 1 and node.params.get("code", 0) == abi.constant("BNN_CODE_BINARY"):
             return False
         params = {"window": source.params["window"], "any": int(invert.all())}
     elif source.op == "reshape" and uniform and np.all(limits == limits[:, :1]):

@@ -37,7 +37,7 @@ def hoist(graph: Graph) -> Graph:
 def move(work: Rewrite, node: Node, x: str, limits: Array, invert: Array, output: str | None = None) -> str:
     """Puts a quantize that reads `x` in the place of one that was removed; it writes `output`, or a tensor of its own."""
     planes = work.tensors[node.output].planes
-    return quantize(work, x, limits, invert, node.name, output, planes, node.params["code"])
+    return quantize(work, x, limits, invert, node.name, output, planes, node.params.get("code", 0))
 
 
 def _crossings(work: Rewrite, node: Node, found: chain.Chain) -> tuple[Array, Array]:
@@ -74,7 +74,7 @@ def _share(work: Rewrite) -> None:
     seen: dict[tuple[object, ...], str] = {}
     for node in [node for node in work.nodes.values() if node.op == "quantize"]:
         limits, invert = constants(work, node)
-        key = (node.inputs[0], limits.tobytes(), invert.tobytes(), node.params["code"], work.tensors[node.output].planes)
+        key = (node.inputs[0], limits.tobytes(), invert.tobytes(), node.params.get("code", 0), work.tensors[node.output].planes)
         if key in seen and node.output not in work.source.outputs:
             work.remove(node)
             work.redirect(node.output, seen[key])
@@ -122,7 +122,7 @@ def _pack(work: Rewrite, conv: Node, node: Node) -> None:
     stacked = work.constant(f"{conv.name}/threshold", stacked[0] if len(stacked) == 1 else stacked, "i32")
     work.remove(conv)
     work.remove(node)
-    params = {**conv.params, "lo": -np.inf, "hi": np.inf, "y_code": node.params["code"]}
+    params = {**conv.params, "lo": -np.inf, "hi": np.inf, "y_code": node.params.get("code", 0)}
     work.add(replace(conv, inputs=(conv.inputs[0], packed, None, None, stacked), output=node.output, params=params))
 
 

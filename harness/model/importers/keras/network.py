@@ -20,28 +20,36 @@ _QUANTIZER_FIELDS = ("input_quantizer", "kernel_quantizer", "depthwise_quantizer
 _STATISTICAL = ("BatchNormalization", "SyncBatchNormalization")
 _HALF = ("float16", "bfloat16", "float64")
 _MAX_CALLS = 20_000
+_MAX_LISTED = 8
 
 
 def check(model: Model, objects: Objects) -> None:
     """Raises one UnsupportedModel that names everything in the model that cannot be imported."""
-    missing = list(_missing(model, objects))
-    if not missing:
+    places: dict[str, list[str]] = {}
+    for operation, place in _missing(model, objects):
+        places.setdefault(operation, []).append(place)
+    if not places:
         return
-    operations = tuple(dict.fromkeys(operation for operation, _ in missing))
-    lambdas = [where for operation, where in missing if operation == "Lambda"]
-    listed = "; ".join(f"{operation[:80]} ({where})" for operation, where in missing[:8])
-    more = f" and {len(missing) - 8} more" if len(missing) > 8 else ""
+    listed = []
+    for operation, where in list(places.items())[:_MAX_LISTED]:
+        more = f" and {len(where) - 1} more" if len(where) > 1 else ""
+        listed.append(f"{operation[:80]} ({where[0][:160]}{more})")
+    if len(places) > _MAX_LISTED:
+        listed.append("...")
+    first = next(iter(places))[:80]
     why = "bitrig knows Keras' and Larq's own layers and quantisers by name; it guesses nothing and executes nothing."
     remedy = (
-        "If a quantiser of your own is among them, say what it computes in a mapping file and give it with --objects: "
-        f"objects: {{'{missing[0][0][:80]}': {{values: [0, 1], threshold: 0}}}} or {{quantizer: SteSign}}."
+        "Replace them by layers of Keras or Larq; or, for a quantiser of your own, say in a file what it computes and "
+        f"give that with --objects FILE: objects: {{'{first}': {{values: [-1, 1], threshold: 0}}}}."
     )
-    if lambdas:
+    if "Lambda" in places:
         why = "A Lambda layer is Python byte code inside the file, which bitrig neither decodes nor runs."
         remedy = (
             "Replace each Lambda by a layer (Rescaling, Activation, ...) or leave it out, and save the model again."
         )
-    raise UnsupportedModel(f"The model has parts that cannot be imported: {listed}{more}.", why, remedy, operations)
+    raise UnsupportedModel(
+        f"The model has parts that cannot be imported: {'; '.join(listed)}.", why, remedy, tuple(places)
+    )
 
 
 def _missing(model: Model, objects: Objects) -> Iterator[tuple[str, str]]:

@@ -105,7 +105,7 @@ def _translate(translation: Translation, operator: Operator) -> None:
         declared, shape = tensor.shape, translation.graph.shape(name)
         if index in translation.packed and shape:
             shape = (*shape[:-1], bits.words(shape[-1]))
-        if declared != shape:
+        if (declared or (1,)) != (shape or (1,)):  # a scalar constant has one axis in the graph
             raise ModelError(
                 f"The file says that {tensor.name!r} has the shape {list(declared)}, "
                 f"but its operator {operator.kind} gives {list(shape)}.",

@@ -87,7 +87,7 @@ def zeros_like(t: Translation) -> str:
 
 
 def fill(t: Translation) -> str:
-    return t.constant("value", np.full(_constant_shape(t), t.weights(1, 0)))
+    return t.constant("value", np.full(_constant_shape(t), float(t.weights(1).reshape(-1)[0])))
 
 
 def _constant_shape(t: Translation) -> tuple[int, ...]:

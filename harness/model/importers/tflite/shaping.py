@@ -16,7 +16,7 @@ def pad(t: Translation) -> str:
     rank, widths = len(t.shape()), t.numbers(1)
     if len(widths) != 2 * rank or min(widths, default=0) < 0:
         raise ModelError(f"{t.operator.kind} pads {rank} axes by {widths}.")
-    value = float(t.weights(2, len(t.shape(2))).reshape(-1)[0]) if t.operator.kind == "PADV2" else 0.0
+    value = float(t.weights(2).reshape(-1)[0]) if t.operator.kind == "PADV2" else 0.0
     return t.emit("pad", (t.operand(0),), before=widths[::2], after=widths[1::2], value=value)
 
 

@@ -86,7 +86,7 @@ class Translation:
             self.values[index] = self.graph.constant(short(tensor.name) or "constant", real(tensor))
         return self.values[index]
 
-    def weights(self, position: int, rank: int) -> Array:
+    def weights(self, position: int, rank: int | None = None) -> Array:
         """The value of a constant float input.
 
         Raises:
@@ -95,7 +95,7 @@ class Translation:
         data = self.graph.data(self.operand(position))
         if data is None:
             raise self.unsupported("with weights that are computed")
-        if data.ndim != rank:
+        if rank is not None and data.ndim != rank:
             raise ModelError(f"{self._label!r}: its weights have the shape {list(data.shape)}, not {rank} axes.")
         return data
 

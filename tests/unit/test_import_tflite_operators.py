@@ -1,0 +1,279 @@
+# SPDX-License-Identifier: Apache-2.0
+"""TFLite's operators one by one, against what NumPy says they compute."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from harness.errors import ModelError, UnsupportedModel
+from harness.model import importers, reference
+from harness.model.graph import Graph
+from tests.unit.tflite_writer import Operator, Tensor, constant, write
+
+X = np.random.default_rng(1).standard_normal((1, 4, 6, 8)).astype(np.float32)
+ROWS = np.random.default_rng(2).standard_normal((3, 8)).astype(np.float32)
+W = np.random.default_rng(3).standard_normal((5, 8)).astype(np.float32)
+
+
+@dataclass(frozen=True)
+class Case:
+    """One operator that reads `x` (and constants `c0`, `c1`...) and what it should give."""
+
+    kind: str
+    expected: Callable[[Any], Any]
+    x: Any = field(default_factory=lambda: X)
+    constants: tuple[Any, ...] = ()
+    inputs: tuple[str, ...] = ()
+    table: str = ""
+    options: dict[str, Any] = field(default_factory=dict)
+    name: str = ""
+
+
+def _softmax(x: Any) -> Any:
+    e = np.exp(x - x.max(axis=-1, keepdims=True))
+    return e / e.sum(axis=-1, keepdims=True)
+
+
+def _blocks(x: Any) -> Any:
+    n, h, w, c = x.shape
+    return x.reshape(n, h // 2, 2, w // 2, 2, c).transpose(0, 1, 3, 2, 4, 5).reshape(n, h // 2, w // 2, 4 * c)
+
+
+CUT = ("BeginMask", "EndMask", "EllipsisMask", "NewAxisMask", "ShrinkAxisMask")
+
+CASES = [
+    Case(
+        "SUB",
+        lambda x: np.clip(x - 0.5, 0, None),
+        constants=(0.5,),
+        table="SubOptions",
+        options={"FusedActivationFunction": 1},
+    ),
+    Case("DIV", lambda x: x / 3, constants=(3.0,), table="DivOptions"),
+    Case("MAXIMUM", lambda x: np.maximum(x, 0.25), constants=(0.25,)),
+    Case("SQUARED_DIFFERENCE", lambda x: (x - 2) ** 2, constants=(2.0,)),
+    Case("RELU6", lambda x: np.clip(x, 0, 6)),
+    Case("RELU_0_TO_1", lambda x: np.clip(x, 0, 1)),
+    Case("HARD_SWISH", lambda x: x * np.clip(x + 3, 0, 6) / 6),
+    Case("LEAKY_RELU", lambda x: np.where(x < 0, 0.25 * x, x), table="LeakyReluOptions", options={"Alpha": 0.25}),
+    Case("LOG_SOFTMAX", lambda x: np.log(_softmax(x)), x=ROWS),
+    Case("SOFTMAX", lambda x: _softmax(2 * x), x=ROWS, table="SoftmaxOptions", options={"Beta": 2.0}),
+    Case("ELU", lambda x: np.where(x < 0, np.expm1(x), x)),
+    Case("RSQRT", lambda x: 1 / np.sqrt(x), x=np.abs(X) + 1),
+    Case("FULLY_CONNECTED", lambda x: x @ W.T, x=ROWS, constants=(W,), table="FullyConnectedOptions"),
+    Case(
+        "FULLY_CONNECTED",
+        lambda x: x @ W.T,
+        constants=(W,),
+        table="FullyConnectedOptions",
+        options={"KeepNumDims": True},
+        name="of_the_last_axis",
+    ),
+    Case(
+        "FULLY_CONNECTED",
+        lambda x: x.reshape(24, 8) @ W.T,
+        constants=(W,),
+        table="FullyConnectedOptions",
+        name="flattens",
+    ),
+    Case("MEAN", lambda x: x.mean(axis=(1, 3)), constants=([1, -1],), table="ReducerOptions"),
+    Case(
+        "SUM",
+        lambda x: x.sum(axis=2, keepdims=True),
+        constants=([2],),
+        table="ReducerOptions",
+        options={"KeepDims": True},
+    ),
+    Case("PAD", lambda x: np.pad(x, ((0, 0), (1, 2), (0, 3), (0, 0))), constants=([[0, 0], [1, 2], [0, 3], [0, 0]],)),
+    Case(
+        "PADV2",
+        lambda x: np.pad(x, ((0, 0), (1, 0), (0, 0), (0, 0)), constant_values=-1),
+        constants=([[0, 0], [1, 0], [0, 0], [0, 0]], -1.0),
+    ),
+    Case("SQUEEZE", lambda x: x[0], table="SqueezeOptions"),
+    Case("EXPAND_DIMS", lambda x: x[:, None], x=ROWS, constants=([1],)),
+    Case("TRANSPOSE", lambda x: x.transpose(0, 3, 1, 2), constants=([0, 3, 1, 2],)),
+    Case("PACK", lambda x: np.stack([x, x], 1), x=ROWS, inputs=("x", "x"), table="PackOptions", options={"Axis": 1}),
+    Case(
+        "CONCATENATION",
+        lambda x: np.clip(np.concatenate([x, x], -1), -1, 1),
+        inputs=("x", "x"),
+        table="ConcatenationOptions",
+        options={"Axis": -1, "FusedActivationFunction": 2},
+    ),
+    Case("SLICE", lambda x: x[:, 1:3, :, 2:], constants=([0, 1, 0, 2], [-1, 2, 6, -1])),
+    Case(
+        "STRIDED_SLICE",
+        lambda x: x[:, 1, ::2, -3:-1],
+        constants=([0, 1, 0, -3], [0, 2, 6, -1], [1, 1, 2, 1]),
+        table="StridedSliceOptions",
+        options={"BeginMask": 1, "EndMask": 1, "ShrinkAxisMask": 2},
+    ),
+    Case("SPACE_TO_DEPTH", _blocks, table="SpaceToDepthOptions", options={"BlockSize": 2}),
+    Case(
+        "DEPTH_TO_SPACE",
+        lambda x: x,
+        x=_blocks(X),
+        table="DepthToSpaceOptions",
+        options={"BlockSize": 2},
+        name="inverse",
+    ),
+]
+
+
+def _load(path: Path, content: bytes) -> Graph:
+    file = path / "model.tflite"
+    file.write_bytes(content)
+    return importers.load(file)
+
+
+def _single(case: Case) -> bytes:
+    expected = case.expected(case.x)
+    if case.kind == "DEPTH_TO_SPACE":
+        expected = X
+    tensors = {"x": Tensor(case.x.shape), "y": Tensor(expected.shape)}
+    tensors |= {f"c{at}": constant(value) for at, value in enumerate(case.constants)}
+    inputs = case.inputs or ("x", *(name for name in tensors if name.startswith("c")))
+    return write(tensors, [Operator(case.kind, inputs, ["y"], case.table, case.options)], ["x"], ["y"])
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.kind}{case.name and '_' + case.name}")
+def test_operator(case: Case, tmp_path: Path) -> None:
+    (output,) = reference.run(_load(tmp_path, _single(case)), [case.x])
+    expected = X if case.kind == "DEPTH_TO_SPACE" else case.expected(case.x)
+    np.testing.assert_allclose(output, expected, atol=1e-6, rtol=1e-6)
+
+
+def test_split_and_comparisons_of_bool(tmp_path: Path) -> None:
+    half = (1, 4, 6, 4)
+    tensors = {
+        "x": Tensor(X.shape),
+        "axis": constant([3]),
+        "sizes": constant([4, -1]),
+        "zero": constant(0.0),
+        **{name: Tensor(half) for name in ("a", "b", "y")},
+        **{name: Tensor(half, np.bool_) for name in ("more", "less", "both", "none")},
+    }
+    operators = [
+        Operator("SPLIT_V", ["x", "sizes", "axis"], ["a", "b"]),
+        Operator("GREATER", ["a", "zero"], ["more"]),
+        Operator("LESS", ["b", "zero"], ["less"]),
+        Operator("LOGICAL_AND", ["more", "less"], ["both"]),
+        Operator("LOGICAL_NOT", ["both"], ["none"]),
+        Operator("SELECT_V2", ["none", "a", "b"], ["y"]),
+    ]
+    (output,) = reference.run(_load(tmp_path, write(tensors, operators, ["x"], ["y"])), [X])
+    a, b = X[..., :4], X[..., 4:]
+    np.testing.assert_array_equal(output, np.where((a > 0) & (b < 0), b, a))
+
+
+def test_constants_made_by_operators_are_slim(tmp_path: Path) -> None:
+    tensors = {
+        "x": Tensor(X.shape),
+        "size": constant([8]),
+        "value": constant(1.5),
+        **{name: Tensor(X.shape) for name in ("sum", "zeros", "y")},
+        "filled": Tensor((8,)),
+    }
+    operators = [
+        Operator("FILL", ["size", "value"], ["filled"]),
+        Operator("ADD", ["x", "filled"], ["sum"], "AddOptions"),
+        Operator("ZEROS_LIKE", ["x"], ["zeros"]),
+        Operator("MAXIMUM", ["sum", "zeros"], ["y"]),
+    ]
+    graph = _load(tmp_path, write(tensors, operators, ["x"], ["y"]))
+    assert all(tensor.elements == 1 for tensor in graph.tensors.values() if tensor.data is not None)
+    np.testing.assert_array_equal(reference.run(graph, [X])[0], np.maximum(X + 1.5, 0))
+
+
+def test_an_output_that_ignores_the_input_is_refused(tmp_path: Path) -> None:
+    tensors = {"x": Tensor(X.shape), "y": Tensor(X.shape)}
+    with pytest.raises(ModelError, match="does not depend on its input"):
+        _load(tmp_path, write(tensors, [Operator("ZEROS_LIKE", ["x"], ["y"])], ["x"], ["y"]))
+
+
+def test_arithmetic_on_weights_is_folded(tmp_path: Path) -> None:
+    tensors = {
+        "x": Tensor(ROWS.shape),
+        "w": constant(W),
+        "axes": constant([1]),
+        "abs": Tensor(W.shape),
+        "mean": Tensor((5, 1)),
+        "sign": Tensor(W.shape),
+        "scaled": Tensor(W.shape),
+        "y": Tensor((3, 5)),
+    }
+    operators = [
+        Operator("ABS", ["w"], ["abs"]),
+        Operator("MEAN", ["abs", "axes"], ["mean"], "ReducerOptions", {"KeepDims": True}),
+        Operator("SIGN", ["w"], ["sign"]),
+        Operator("MUL", ["sign", "mean"], ["scaled"], "MulOptions"),
+        Operator("FULLY_CONNECTED", ["x", "scaled", ""], ["y"], "FullyConnectedOptions"),
+    ]
+    graph = _load(tmp_path, write(tensors, operators, ["x"], ["y"]))
+    assert [node.op for node in graph.nodes] == ["dense"]
+    assert len(graph.tensors) == 3
+    scaled = np.sign(W) * np.abs(W).mean(axis=1, keepdims=True)
+    np.testing.assert_allclose(reference.run(graph, [ROWS])[0], ROWS @ scaled.T, atol=1e-6)
+
+
+def test_what_only_computes_a_shape_is_left_out(tmp_path: Path) -> None:
+    tensors = {
+        "x": Tensor(X.shape),
+        "shape": Tensor((4,), np.int32),
+        "y": Tensor((1, 192)),
+    }
+    operators = [Operator("SHAPE", ["x"], ["shape"]), Operator("RESHAPE", ["x", "shape"], ["y"])]
+    graph = _load(tmp_path, write(tensors, operators, ["x"], ["y"]))
+    assert [node.op for node in graph.nodes] == ["reshape"]
+
+
+def test_integer_weights_have_a_scale_each(tmp_path: Path) -> None:
+    codes = np.arange(-20, 20, dtype=np.int8).reshape(5, 8)
+    scales = (0.5, 0.25, 1.0, 2.0, 4.0)
+    tensors = {
+        "x": Tensor(ROWS.shape, np.int8, None, (0.1,), (3,)),
+        "w": Tensor(codes.shape, np.int8, codes, scales, (0,) * 5, 0),
+        "y": Tensor((3, 5), np.int8, None, (2.0,), (-7,)),
+    }
+    operator = Operator("FULLY_CONNECTED", ["x", "w", ""], ["y"], "FullyConnectedOptions")
+    graph = _load(tmp_path, write(tensors, [operator], ["x"], ["y"]))
+    x = np.random.default_rng(4).integers(-128, 128, ROWS.shape).astype(np.int8)
+    real = (0.1 * (x.astype(np.float64) - 3)) @ (codes * np.array(scales)[:, None]).T
+    expected = np.clip(np.rint(real / 2.0) - 7, -128, 127)
+    assert np.abs(reference.run(graph, [x])[0] - expected).max() <= 1
+    assert "int8" in graph.notes[0]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"y": Tensor((1, 4, 6, 9))}, "gives"),
+        ({"x": Tensor((1, 4, 6, 8), np.int32)}, "int32"),
+        ({"x": Tensor((1, 4, 0, 8)), "y": Tensor((1, 4, 0, 8))}, "holds nothing"),
+    ],
+)
+def test_contradictions_are_refused(change: dict[str, Tensor], message: str, tmp_path: Path) -> None:
+    tensors = {"x": Tensor(X.shape), "y": Tensor(X.shape)} | change
+    with pytest.raises(ModelError, match=message):
+        _load(tmp_path, write(tensors, [Operator("RELU", ["x"], ["y"])], ["x"], ["y"]))
+
+
+def test_operators_out_of_order_are_refused(tmp_path: Path) -> None:
+    tensors = {name: Tensor(X.shape) for name in ("x", "a", "y")}
+    operators = [Operator("RELU", ["a"], ["y"]), Operator("RELU", ["x"], ["a"])]
+    with pytest.raises(ModelError, match="nothing has computed"):
+        _load(tmp_path, write(tensors, operators, ["x"], ["y"]))
+
+
+def test_weights_that_are_computed_are_not_supported(tmp_path: Path) -> None:
+    tensors = {"x": Tensor(ROWS.shape), "w": Tensor(W.shape), "y": Tensor((3, 5))}
+    operator = Operator("FULLY_CONNECTED", ["x", "w", ""], ["y"], "FullyConnectedOptions")
+    with pytest.raises(UnsupportedModel, match="weights that are computed"):
+        _load(tmp_path, write(tensors, [operator], ["x", "w"], ["y"]))

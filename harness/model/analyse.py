@@ -16,6 +16,7 @@ from harness.model.values import Grid, Spread, Values
 
 Kind = Literal["binary", "binary01", "kbit", "ternary", "int8", "float"]
 ON_BITS: frozenset[Kind] = frozenset({"binary", "binary01", "kbit", "ternary"})
+_KINDS: dict[str, Kind] = {kind: kind for kind in ON_BITS}
 LAYERS = frozenset({"conv2d", "conv2d_transpose", "dense"})
 WORD = 32
 MAX_PLANE_PAIRS = 8
@@ -58,13 +59,14 @@ def verdicts(graph: Graph) -> dict[str, Verdict]:
 
 def _verdict(graph: Graph, node: Node, known: Mapping[str, Values]) -> Verdict:
     x, weight = node.inputs[0], node.inputs[1]
-    assert x is not None and weight is not None
+    assert x is not None
+    assert weight is not None
     arriving = known[x]
     data = graph.tensors[weight].data
     spread = values.spread(data) if data is not None else values.Spread(0, np.zeros(1), np.ones(1))
     grid = arriving.grid
     planes = (grid.planes if grid else 1) * (spread.grid.planes if spread.count else 1)
-    words = {
+    words: dict[str, Any] = {
         "activation": str(arriving),
         "source": repr(arriving.source),
         "weight": str(spread) if data is not None else "computed",
@@ -72,7 +74,7 @@ def _verdict(graph: Graph, node: Node, known: Mapping[str, Values]) -> Verdict:
         "planes": planes,
     }
     code = "weight-computed" if data is None else _code(graph, node, known, arriving, spread, words)
-    kind: Kind = code if code in ON_BITS else "float"  # type: ignore[assignment]
+    kind = _KINDS.get(code, "float")
     reason = REASONS[code]
     return Verdict(
         node,

@@ -20,7 +20,10 @@ _CHECKSUM_AT = 12
 def encode(graph: Graph) -> bytes:
     """The bytes of a `.bnn` file; the same graph gives the same bytes."""
     align = abi.constant("BNN_ALIGN")
-    used = {name for node in graph.nodes for name in (*node.inputs, node.output) if name} | {*graph.inputs, *graph.outputs}
+    used = {name for node in graph.nodes for name in (*node.inputs, node.output) if name} | {
+        *graph.inputs,
+        *graph.outputs,
+    }
     tensors = [tensor for name, tensor in graph.tensors.items() if name in used]
     number = {tensor.name: at for at, tensor in enumerate(tensors)}
 
@@ -69,7 +72,9 @@ def encode(graph: Graph) -> bytes:
     data, records = bytearray(), bytearray()
     for tensor in tensors:
         value = b"" if tensor.data is None else np.ascontiguousarray(tensor.data).tobytes()
-        records += abi.pack(_record(tensor, string_at[tensor.name], at + len(data) if tensor.data is not None else 0, len(value)))
+        records += abi.pack(
+            _record(tensor, string_at[tensor.name], at + len(data) if tensor.data is not None else 0, len(value))
+        )
         data += value + bytes(-len(value) % align)
     sections["tensors"], sections["data"] = bytes(records), bytes(data)
 
@@ -99,7 +104,7 @@ def encode(graph: Graph) -> bytes:
 def weight_bytes(graph: Graph) -> int:
     """Bytes of all constants that the graph uses, without alignment."""
     used = {name for node in graph.nodes for name in node.inputs if name}
-    return sum(graph.tensors[name].data.nbytes for name in used if graph.tensors[name].data is not None)  # type: ignore[union-attr]
+    return sum(data.nbytes for name in used if (data := graph.tensors[name].data) is not None)
 
 
 def _record(tensor: Tensor, name: int, offset: int, size: int) -> Any:

@@ -137,7 +137,9 @@ class Builder:
         self.inputs.append(tensor)
         return tensor
 
-    def constant(self, name: str, data: Array, dtype: Dtype = "f32", shape: tuple[int, ...] | None = None, **extra: Any) -> str:
+    def constant(
+        self, name: str, data: Array, dtype: Dtype = "f32", shape: tuple[int, ...] | None = None, **extra: Any
+    ) -> str:
         """A constant; `shape` is given only for bits, whose packed data does not show the channel count."""
         kinds: dict[Dtype, Any] = {"f32": np.float32, "i8": np.int8, "i32": np.int32, "bits": np.uint32}
         data = np.ascontiguousarray(data, dtype=kinds[dtype])

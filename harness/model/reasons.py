@@ -12,8 +12,8 @@ class Reason:
 
     Attributes:
         code: stable, for scripts.
-        sentence: why; `{activation}` (the values that arrive), `{source}` (the node they come from), `{weight}` (how the
-            weights are spread), `{between}` (the node that stands in the way) and `{quantiser}` are filled in.
+        sentence: why; `{activation}` (the values that arrive), `{source}` (the node they come from), `{weight}` (how
+            the weights are spread), `{between}` (the node that stands in the way) and `{quantiser}` are filled in.
         remedy: what to do; empty where there is nothing to do.
     """
 
@@ -31,13 +31,13 @@ _TABLE = (
     ),
     Reason(
         "kbit",
-        "its input is {activation} (from {source}) and its weights are {weight}: evenly spaced on both sides, so the bit "
-        "kernel runs once for each of {planes} pairs of bit planes",
+        "its input is {activation} (from {source}) and its weights are {weight}: evenly spaced on both sides, so the "
+        "bit kernel runs once for each of {planes} pairs of bit planes",
     ),
     Reason(
         "ternary",
-        "its input is {activation} (from {source}) and its weights are {weight}: three values are the mean of two signs, so "
-        "the bit kernel runs once for each of {planes} pairs of bit planes",
+        "its input is {activation} (from {source}) and its weights are {weight}: three values are the mean of two "
+        "signs, so the bit kernel runs once for each of {planes} pairs of bit planes",
     ),
     Reason(
         "float-layer",
@@ -56,12 +56,14 @@ _TABLE = (
     ),
     Reason(
         "op-between",
-        "its weights are {weight} and {quantiser} makes two values, but {between} stands between and makes them {activation}",
+        "its weights are {weight} and {quantiser} makes two values, but {between} stands between and makes them "
+        "{activation}",
         "Move {between} before the quantiser, or quantise again after it.",
     ),
     Reason(
         "activation-levels",
-        "its weights are {weight}, but its input takes the values {activation} (from {source}): too many, or not evenly spaced",
+        "its weights are {weight}, but its input takes the values {activation} (from {source}): too many, or not "
+        "evenly spaced",
         "Use a quantiser with two values (ste_sign, or DoReFa with k_bit=1), or with 2^k even levels up to k = 4.",
     ),
     Reason(
@@ -86,13 +88,14 @@ _TABLE = (
     ),
     Reason(
         "groups",
-        "its input is {activation} and its weights are {weight}, but each filter reads only {channels} channel(s), too few to "
-        "fill a word of bits",
+        "its input is {activation} and its weights are {weight}, but each filter reads only {channels} channel(s), too "
+        "few to fill a word of bits",
         "A dense convolution, or wider groups with an even number of channels, would run on the bit kernels.",
     ),
     Reason(
         "transposed",
-        "its input is {activation} and its weights are {weight}, but the transposed convolution does not split into plain ones",
+        "its input is {activation} and its weights are {weight}, but the transposed convolution does not split "
+        "into plain ones",
         "Use a kernel that is a multiple of the stride and no dilation, or upsample first and convolve then.",
     ),
 )

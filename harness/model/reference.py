@@ -17,7 +17,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from harness import abi
 from harness.errors import ModelError
 from harness.model import bits
-from harness.model.graph import Array, Graph, Node, Tensor
+from harness.model.graph import Array, Graph, Tensor
 
 Params = Mapping[str, Any]
 SMALLEST_NORMAL = np.float32(np.finfo(np.float32).tiny)
@@ -98,7 +98,10 @@ def _clamp(x: Array, params: Params) -> Array:
 
 def _windows(x: Array, window: Params, fill: float) -> Array:
     """[N, H, W, C] to [N, out_h, out_w, C, kernel_h, kernel_w], padded with `fill`."""
-    pads = ((window.get("pad_top", 0), window.get("pad_bottom", 0)), (window.get("pad_left", 0), window.get("pad_right", 0)))
+    pads = (
+        (window.get("pad_top", 0), window.get("pad_bottom", 0)),
+        (window.get("pad_left", 0), window.get("pad_right", 0)),
+    )
     if any(any(pair) for pair in pads):
         x = np.pad(x, ((0, 0), *pads, (0, 0)), constant_values=fill)
     extent = tuple((window[f"kernel_{axis}"] - 1) * window[f"dilation_{axis}"] + 1 for axis in "hw")
@@ -120,7 +123,8 @@ def _convolve(x: Array, kernel: Array, window: Params, groups: int, fill: float)
     filters = kernel.shape[0]
     if groups == channels and groups > 1:
         per_filter = np.repeat(patches, filters // channels, axis=3) if filters != channels else patches
-        return np.einsum("nyxcij,cij->nyxc", per_filter, kernel[..., 0], optimize=True)
+        out = np.einsum("nyxcij,cij->nyxc", per_filter, kernel[..., 0], optimize=True)
+        return np.asarray(out)
     out = np.empty((n, out_h, out_w, filters), np.float32)
     per_in, per_out = channels // groups, filters // groups
     for group in range(groups):
@@ -141,7 +145,7 @@ def _conv2d(operands: list[Array | None], params: Params, _: Tensor) -> Array:
 def _conv2d_transpose(operands: list[Array | None], params: Params, output: Tensor) -> Array:
     x, kernel, bias = _take(operands, 3)
     window, groups = params["window"], params["groups"]
-    n, height, width, channels = x.shape
+    n, height, width, _ = x.shape
     filters, kernel_h, kernel_w, per_in = kernel.shape
     top, left = window.get("pad_top", 0), window.get("pad_left", 0)
     full_h = (height - 1) * window["stride_h"] + (kernel_h - 1) * window["dilation_h"] + 1
@@ -197,7 +201,7 @@ def _binary_output(
     if output.dtype == "bits":
         assert threshold is not None
         limits = threshold.reshape(-1, threshold.shape[-1])
-        return _planes(sum((acc < limit).astype(np.int32) for limit in limits), output.planes, params.get("y_code", 0))
+        return _planes(np.sum([acc < limit for limit in limits], axis=0), output.planes, params.get("y_code", 0))
     if low is not None:
         acc = np.maximum(acc, low.astype(np.float32))
     if high is not None:
@@ -229,7 +233,7 @@ def _planes(index: Array, planes: int, code: int) -> Array:
 
 
 def _max_pool2d(operands: list[Array | None], params: Params, _: Tensor) -> Array:
-    return _windows(_take(operands, 1)[0], params["window"], -np.inf).max(axis=(4, 5))
+    return np.asarray(_windows(_take(operands, 1)[0], params["window"], -np.inf).max(axis=(4, 5)))
 
 
 def _avg_pool2d(operands: list[Array | None], params: Params, _: Tensor) -> Array:
@@ -237,9 +241,9 @@ def _avg_pool2d(operands: list[Array | None], params: Params, _: Tensor) -> Arra
     window = params["window"]
     total = _windows(x, window, 0.0).sum(axis=(4, 5), dtype=np.float32)
     if params.get("count_pads"):
-        return total / np.float32(window["kernel_h"] * window["kernel_w"])
+        return np.asarray(total / np.float32(window["kernel_h"] * window["kernel_w"]))
     taps = _windows(np.ones((1, *x.shape[1:3], 1), np.float32), window, 0.0).sum(axis=(4, 5))
-    return total / taps
+    return np.asarray(total / taps)
 
 
 def _bmaxpool2d(operands: list[Array | None], params: Params, _: Tensor) -> Array:
@@ -255,7 +259,7 @@ def _quantize(operands: list[Array | None], params: Params, output: Tensor) -> A
     x, threshold, invert = _take(operands, 3)
     flipped = np.zeros(1, bool) if invert is None else invert[0] != 0
     limits = threshold.reshape(-1, threshold.shape[-1])
-    index = sum(((flush(x) < limit) ^ flipped).astype(np.int32) for limit in limits)
+    index = np.sum([(flush(x) < limit) ^ flipped for limit in limits], axis=0)
     return _planes(index, output.planes, params.get("code", 0))
 
 
@@ -292,18 +296,18 @@ def _step(operands: list[Array | None], params: Params, _: Tensor) -> Array:
 
 def _prelu(operands: list[Array | None], params: Params, _: Tensor) -> Array:
     x, alpha = _take(operands, 2)
-    return np.where(x < 0, alpha * x, x)
+    return np.asarray(np.where(x < 0, alpha * x, x))
 
 
 def _select(operands: list[Array | None], params: Params, _: Tensor) -> Array:
     condition, a, b = _take(operands, 3)
-    return np.where(condition != 0, a, b)
+    return np.asarray(np.where(condition != 0, a, b))
 
 
 def _softmax(operands: list[Array | None], params: Params, _: Tensor) -> Array:
     (x,) = _take(operands, 1)
     shifted = np.exp((x - x.max(axis=-1, keepdims=True)) * np.float32(params.get("beta", 1.0)))
-    return shifted / shifted.sum(axis=-1, keepdims=True)
+    return np.asarray(shifted / shifted.sum(axis=-1, keepdims=True))
 
 
 def _erf(x: Array) -> Array:
@@ -350,7 +354,9 @@ _UNARY: dict[int, Callable[[Array], Array]] = {
     _kind("ERF"): _erf,
 }
 
-COMPARISONS = frozenset(_kind(name) for name in ("LESS", "LESS_EQUAL", "GREATER", "GREATER_EQUAL", "EQUAL", "NOT_EQUAL"))
+COMPARISONS = frozenset(
+    _kind(name) for name in ("LESS", "LESS_EQUAL", "GREATER", "GREATER_EQUAL", "EQUAL", "NOT_EQUAL")
+)
 SUMS = frozenset({_kind("ADD"), _kind("SUB")})
 INTEGER_KINDS = frozenset(_kind(name) for name in ("ROUND", "FLOOR", "CEIL", "SIGN"))
 
@@ -361,7 +367,7 @@ INTEGER_KINDS = frozenset(_kind(name) for name in ("ROUND", "FLOOR", "CEIL", "SI
 def _mean(operands: list[Array | None], params: Params, output: Tensor) -> Array:
     (x,) = _take(operands, 1)
     axes = tuple(axis for axis in range(x.ndim) if params["axes"] >> axis & 1)
-    return x.mean(axis=axes, dtype=np.float32).reshape(output.shape)
+    return np.asarray(x.mean(axis=axes, dtype=np.float32).reshape(output.shape))
 
 
 def _pad(operands: list[Array | None], params: Params, _: Tensor) -> Array:
@@ -377,16 +383,16 @@ def _concat(operands: list[Array | None], params: Params, _: Tensor) -> Array:
 def _slice(operands: list[Array | None], params: Params, output: Tensor) -> Array:
     (x,) = _take(operands, 1)
     steps = zip(params["begin"], params["step"], output.shape, strict=False)
-    return x[tuple(slice(begin, begin + (count - 1) * step + 1, step) for begin, step, count in steps)]
+    return np.asarray(x[tuple(slice(begin, begin + (count - 1) * step + 1, step) for begin, step, count in steps)])
 
 
 def _reshape(operands: list[Array | None], params: Params, output: Tensor) -> Array:
-    return _take(operands, 1)[0].reshape(output.shape)
+    return np.asarray(_take(operands, 1)[0].reshape(output.shape))
 
 
 def _transpose(operands: list[Array | None], params: Params, _: Tensor) -> Array:
     (x,) = _take(operands, 1)
-    return x.transpose(params["permutation"][: x.ndim])
+    return np.asarray(x.transpose(params["permutation"][: x.ndim]))
 
 
 def _take(operands: list[Array | None], count: int) -> list[Any]:

@@ -38,7 +38,7 @@ def check(name: str, shape: Shape) -> None:
         elements *= size
     if elements > MAX_ELEMENTS:
         raise ModelError(
-            f"The tensor {name!r} of shape {list(shape)} has {elements:,} elements; at most {MAX_ELEMENTS:,} are accepted.",
+            f"The tensor {name!r} of shape {list(shape)} has {elements:,} elements; {MAX_ELEMENTS:,} are the most.",
             "The file is damaged, or not meant for a small board.",
         )
 
@@ -85,7 +85,9 @@ def infer(node: Node, operands: list[Tensor | None], given: Shape | None) -> Sha
     present = [operand for operand in operands if operand is not None]
     shape = _RULES[node.op](node, present, operands, given)
     if given is not None and tuple(given) != shape:
-        raise ModelError(f"{node.name!r}: the file says that its output is {list(given)}, but {node.op} gives {list(shape)}.")
+        raise ModelError(
+            f"{node.name!r}: the file says that its output is {list(given)}, but {node.op} gives {list(shape)}."
+        )
     return shape
 
 
@@ -97,7 +99,9 @@ def _image(node: Node, x: Tensor) -> tuple[int, int, int, int]:
 
 def _vector(node: Node, operand: Tensor | None, size: int, what: str, scalar: bool = False) -> None:
     if operand is not None and operand.shape != (size,) and not (scalar and operand.shape == (1,)):
-        raise ModelError(f"{node.name!r}: its {what} has the shape {list(operand.shape)}, but there are {size} channels.")
+        raise ModelError(
+            f"{node.name!r}: its {what} has the shape {list(operand.shape)}, but there are {size} channels."
+        )
 
 
 def _conv(node: Node, present: list[Tensor], operands: list[Tensor | None], _: Shape | None) -> Shape:
@@ -166,7 +170,9 @@ def _quantize(node: Node, present: list[Tensor], operands: list[Tensor | None], 
     x, limits = present[0].shape, present[1].shape
     channels = x[-1] if x else 1
     if not 1 <= len(limits) <= 2 or limits[-1] not in (1, channels):
-        raise ModelError(f"{node.name!r}: its thresholds have the shape {list(limits)}, but there are {channels} channels.")
+        raise ModelError(
+            f"{node.name!r}: its thresholds have the shape {list(limits)}, but there are {channels} channels."
+        )
     return x
 
 
@@ -203,7 +209,9 @@ def _concat(node: Node, present: list[Tensor], *_: Any) -> Shape:
         if len(other.shape) != len(first) or any(
             a != b for i, (a, b) in enumerate(zip(first, other.shape, strict=True)) if i != axis
         ):
-            raise ModelError(f"{node.name!r}: {list(first)} and {list(other.shape)} cannot be joined along axis {axis}.")
+            raise ModelError(
+                f"{node.name!r}: {list(first)} and {list(other.shape)} cannot be joined along axis {axis}."
+            )
     return (*first[:axis], sum(operand.shape[axis] for operand in present), *first[axis + 1 :])
 
 

@@ -2,7 +2,7 @@
 """Whether a sign meets exactly 0.
 
 A sign of a real number has two values, but sums of signs are integers, and half of all such sums can be 0. What stands
-between the sum and the sign (a batch norm, say) usually moves 0 away, and sometimes does not: an untrained one never does.
+between the sum and the sign (a batch norm, say) usually moves 0 away, but not always: an untrained one never does.
 There are few enough integers to try them all.
 """
 
@@ -50,7 +50,9 @@ def lands_on_zero(graph: Graph, node: Node) -> bool:
     whole = not any(window.get(f"pad_{side}", 0) for side in ("top", "left", "bottom", "right"))
     sums = np.arange(-most, most + 1, 2 if whole else 1, dtype=np.float64)[:, None]
     numbers = sums * unit + shift + (0.0 if bias is None else bias)
-    clamped: Array = np.clip(numbers.astype(np.float32), layer.params.get("lo", -np.inf), layer.params.get("hi", np.inf))
+    clamped: Array = np.clip(
+        numbers.astype(np.float32), layer.params.get("lo", -np.inf), layer.params.get("hi", np.inf)
+    )
     for found in reversed(chains):
         clamped = found.evaluate(clamped)
     return bool(np.any(clamped == 0))

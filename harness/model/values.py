@@ -51,8 +51,8 @@ class Values:
     Attributes:
         lo, hi: bounds; infinite where nothing is known.
         levels: every value it can take, ascending; None for a real tensor.
-        rare: values beyond the levels that it takes only where a real number is exactly some other number, such as the 0
-            of a sign. No bit stands for them.
+        rare: values beyond the levels that it takes only where a real number is exactly some other number, such as
+            the 0 of a sign. No bit stands for them.
         exact: of a real tensor, the values that it takes more often than by chance, such as the 0 of a relu; None where
             nothing is known, as of an image or of a sum of a few integers.
         source: the node that made it so, which is where a reader has to look.
@@ -208,8 +208,8 @@ def _map(node: Node, operands: list[Values], graph: Graph) -> Values:
     if all(operands[at].levels is not None for at in varying):
         sets = [operands[at].levels or () for at in varying]
         if np.prod([len(levels) for levels in sets], dtype=np.int64) <= MAX_LEVELS:
-            rare = [_evaluate(node, tensors, varying, [operands[at].rare for at in varying])] if len(varying) == 1 else ()
-            return of_levels(_evaluate(node, tensors, varying, sets), source, rare)
+            beyond = [(*(operands[at].levels or ()), *operands[at].rare) for at in varying]
+            return of_levels(_evaluate(node, tensors, varying, sets), source, _evaluate(node, tensors, varying, beyond))
     ends = _ends(node, tensors, varying, operands)
     if node.op == "step" or _comparison(node):
         if ends is not None and ends.lo == ends.hi:
@@ -246,7 +246,10 @@ def _exact(
         return None
     ends = tuple(float(node.params[end]) for end in ("lo", "hi") if np.isfinite(node.params.get(end, np.inf)))
     if all(known):
-        ends = (*ends, *(float(value) for value in np.unique(_evaluate(node, tensors, varying, [k or () for k in known]))))
+        ends = (
+            *ends,
+            *(float(value) for value in np.unique(_evaluate(node, tensors, varying, [k or () for k in known]))),
+        )
     return ends if len(ends) <= MAX_LEVELS else None
 
 
@@ -268,7 +271,7 @@ def _evaluate(node: Node, tensors: Sequence[Tensor], varying: Sequence[int], set
 def _ends(node: Node, tensors: Sequence[Tensor], varying: Sequence[int], operands: Sequence[Values]) -> Values | None:
     """The range of a node's results from the ends of its operands' ranges; None where it says nothing.
 
-    Exact for what is monotone in each operand by itself (comparisons, sums, products, clamps and the rest of the table);
+    Exact for what is monotone in each operand by itself (comparisons, sums, products, clamps and the others);
     |x| and x^2 turn at zero, so zero joins their ends.
     """
     sets = []
@@ -368,7 +371,11 @@ def spread(weights: Array, tolerance: float = 1e-5) -> Spread:
     for count in (3, 4):
         steps = flat / safe * np.float32((count - 1) / 2) + np.float32((count - 1) / 2)
         if np.all(np.abs(steps - np.rint(steps)) <= tolerance * count):
-            return Spread(count, nothing, np.where(scale > 0, scale, 1.0)) if count == 4 or not _one_sided(flat) else _two(flat)
+            return (
+                Spread(count, nothing, np.where(scale > 0, scale, 1.0))
+                if count == 4 or not _one_sided(flat)
+                else _two(flat)
+            )
     low, high = flat.min(axis=1)[:, None], flat.max(axis=1)[:, None]
     near = np.float32(tolerance) * safe
     if np.all((flat - low <= near) | (high - flat <= near)) and np.all(high > low):
@@ -378,7 +385,9 @@ def spread(weights: Array, tolerance: float = 1e-5) -> Spread:
 
 def _one_sided(flat: Array) -> bool:
     """Whether each filter has two values, zero and one other."""
-    return bool(np.all(((flat >= 0).all(axis=1) | (flat <= 0).all(axis=1)) & (flat == 0).any(axis=1) & (flat != 0).any(axis=1)))
+    return bool(
+        np.all(((flat >= 0).all(axis=1) | (flat <= 0).all(axis=1)) & (flat == 0).any(axis=1) & (flat != 0).any(axis=1))
+    )
 
 
 def _two(flat: Array) -> Spread:

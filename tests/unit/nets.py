@@ -15,7 +15,9 @@ from harness.model.graph import Builder, Graph
 INF = float("inf")
 
 
-def window(kernel: int, stride: int = 1, dilation: int = 1, size: tuple[int, int] = (0, 0), same: bool = False) -> dict[str, int]:
+def window(
+    kernel: int, stride: int = 1, dilation: int = 1, size: tuple[int, int] = (0, 0), same: bool = False
+) -> dict[str, int]:
     """A square window; `size` is that of the image where it is padded to the same size."""
     pads = {"pad_top": 0, "pad_bottom": 0, "pad_left": 0, "pad_right": 0}
     if same:

@@ -59,7 +59,9 @@ def test_two_layers(case: dict) -> None:  # type: ignore[type-arg]
     net = Net((1, size, size + 1, case["channels"]), case["seed"])
     common = {key: case[key] for key in ("kernel", "stride", "dilation", "same", "weights")}
     net.quantiser(case["quantiser"], "q1")
-    net.conv("conv1", case["filters"], bias=case["bias"], hi=INF, lo=0.0 if case["relu"] else -INF, **{**common, "stride": 1})
+    net.conv(
+        "conv1", case["filters"], bias=case["bias"], hi=INF, lo=0.0 if case["relu"] else -INF, **{**common, "stride": 1}
+    )
     net.norm("bn1").quantiser(case["quantiser"], "q2")
     if not case["same"]:
         common |= {"kernel": 1, "dilation": 1}
@@ -135,7 +137,8 @@ def test_average_pool_between_quantiser_and_layer_is_named() -> None:
     net.op("avg_pool2d", "pool", window=pool).conv("conv", 8)
     verdict = analyse.verdicts(net.graph())["conv"]
     assert verdict.reason == "op-between"
-    assert "'pool'" in verdict.reason_text and "'q'" in verdict.reason_text
+    assert "'pool'" in verdict.reason_text
+    assert "'q'" in verdict.reason_text
 
 
 @pytest.mark.parametrize(

@@ -1,16 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """Layers whose input and weights are evenly spaced become binary convolutions.
 
-Let the input be a = m + d*A and the weights w = c + g*W, with A and W sums of bit planes (a sign each for two values, two
+Let the input be a = m + d*A and the weights w = c + g*W, with A and W sums of bit planes (one sign for two values, two
 signs for three, 1, 2, 4.. times a sign for 2^k). Then
 
     sum(a * w) = g*d * sum(A * W) + g*m * sum(W) + c * sum(a)
 
 so every such pair runs on one XNOR kernel: {-1, +1} has m = 0, {0, 1} has m = 1/2 and d = ±1/2. The second sum is a
-constant of the filter as long as each tap is counted; the third is there only for weights that do not lie around zero, and
-is a filter of ones. Where the image is padded, the padding value is an end of the levels and is given the bits 0, which is
-what the kernel reads outside the image (the sign of d follows); or it is 0 amid levels around it, and then m = 0 and the
-kernel leaves those taps out.
+constant of the filter as long as each tap is counted; the third is there only for weights that do not lie around zero,
+and is a filter of ones. Where the image is padded, the padding value is an end of the levels and is given the bits 0,
+which is what the kernel reads outside the image (the sign of d follows); or it is 0 amid levels around it, and then
+m = 0 and the kernel leaves those taps out.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from harness.model.passes.rewrite import Rewrite
 from harness.model.values import Grid, Spread
 
 POINT: dict[str, int] = {f"{name}_{axis}": 1 for name in ("kernel", "stride", "dilation") for axis in "hw"}
-FREE = {"lo": -np.inf, "hi": np.inf}
+FREE: dict[str, Any] = {"lo": -np.inf, "hi": np.inf}
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ def encode(grid: Grid, inverted: bool = False) -> Code:
 
 
 def binarise(graph: Graph) -> Graph:
-    """Rewrites every layer whose verdict allows it. Each gets a quantize of its own; later passes share and move them."""
+    """Rewrites every layer whose verdict allows it. Each gets its own quantize; later passes share and move them."""
     work = Rewrite(graph)
     for verdict in analyse.verdicts(graph).values():
         if verdict.kind in analyse.ON_BITS:
@@ -81,7 +81,8 @@ def _layer(work: Rewrite, verdict: Verdict) -> None:
     node, grid = verdict.node, verdict.arriving.grid
     assert grid is not None
     x, weight, bias = (*node.inputs, None)[:3]
-    assert x is not None and weight is not None
+    assert x is not None
+    assert weight is not None
     kernel = work.tensors[weight].data
     assert kernel is not None
     work.remove(node)
@@ -97,14 +98,12 @@ def _layer(work: Rewrite, verdict: Verdict) -> None:
     outside = analyse.padded(node) or node.op == "conv2d_transpose"
     code = encode(grid, inverted=outside and inside and analyse.border(node) == grid.lo)
     limits = np.asarray(code.thresholds)[:, None]
-    packed = quantize(
-        work, x, limits, code.inverted, f"{node.name}/quantize", planes=code.planes, code=code.kind
-    )
+    packed = quantize(work, x, limits, code.inverted, f"{node.name}/quantize", planes=code.planes, code=code.kind)
     border = abi.constant("BNN_BORDER_ONE" if inside or not outside else "BNN_BORDER_ZERO")
     layer = _Layer(work, node, code, encode(verdict.spread.grid), verdict.spread, packed, border, groups)
     extra = None if bias is None else work.tensors[bias].data
     if node.op == "conv2d_transpose":
-        transposed.split(work, node, filters, lambda *phase: layer.convolve(*phase, extra))
+        transposed.split(work, node, filters, lambda name, part, place: layer.convolve(name, part, place, extra))
     else:
         layer.finish(layer.convolve(node.name, filters, window, extra), filters, window)
 
@@ -127,7 +126,7 @@ def _as_image(work: Rewrite, x: str, name: str) -> str:
 def _widen(
     work: Rewrite, x: str, filters: Array, groups: int, grid: Grid, spread: Spread, name: str
 ) -> tuple[str, Array]:
-    """Groups whose channels do not fill whole words get as many +1 as -1 weights on constant channels: they add nothing."""
+    """Groups that do not fill whole words get as many +1 as -1 weights on constant channels: these add nothing."""
     n, height, width, channels = work.tensors[x].shape
     per_group = channels // groups
     missing = -per_group % bits.WORD
@@ -164,9 +163,9 @@ class _Layer:
         return self._bconv2d(name, filters, window, unit * self.code.distance, offset)
 
     def finish(self, image: str, filters: Array, window: Mapping[str, int]) -> None:
-        """Adds c * sum(a) where there is a c, and the activation, and gives the result the layer's own shape and name."""
+        """Adds c * sum(a) where there is a c, and the activation; gives the result the layer's own shape and name."""
         work, node = self.work, self.node
-        limits = {end: float(node.params.get(end, free)) for end, free in FREE.items()}
+        limits: dict[str, Any] = {end: float(node.params.get(end, free)) for end, free in FREE.items()}
         if not self.spread.symmetric:
             ones = np.zeros((1, *filters.shape[1:]), np.uint8)
             constant = self.code.middle * ones.size * np.ones(1)
@@ -199,8 +198,8 @@ class _Layer:
         while operands[-1] is None:
             operands.pop()
         params: dict[str, Any] = {"window": dict(window), "groups": self.groups, "border": self.border}
-        codes = {"x_code": self.code.kind, "w_code": weights.kind}
-        return work.node("bconv2d", name, tuple(operands), layer=self.node.layer, **params, **codes, **FREE)
+        params |= {"x_code": self.code.kind, "w_code": weights.kind, **FREE}
+        return work.node("bconv2d", name, tuple(operands), layer=self.node.layer, **params)
 
 
 def quantize(

@@ -61,7 +61,7 @@ def per_channel(data: Array) -> Array | None:
     flat = data.reshape(-1, data.shape[-1])
     if not np.all(flat == flat[0]):
         return None
-    return flat[0].reshape(*[1] * (data.ndim - 1), -1)
+    return np.asarray(flat[0].reshape(*[1] * (data.ndim - 1), -1))
 
 
 def behind(work: Rewrite, result: str) -> Chain:
@@ -203,7 +203,9 @@ _STEPS: dict[str, Callable[[Node, Operands, Operands], Array | None]] = {
 # --- bisection ------------------------------------------------------------------------------------------------------
 
 
-def first_true(predicate: Callable[[NDArray[np.int64]], Array], low: int, high: int, channels: int) -> NDArray[np.int64]:
+def first_true(
+    predicate: Callable[[NDArray[np.int64]], Array], low: int, high: int, channels: int
+) -> NDArray[np.int64]:
     """For each channel the smallest integer in [low, high] at which a predicate that turns true once is true.
 
     Args:

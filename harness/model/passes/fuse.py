@@ -108,9 +108,13 @@ def _merge(work: Rewrite, host: Node, scale: Array, offset: Array | None) -> Nod
     assert first is not None
     factor = first.astype(np.float64) * scale
     inputs = [host.inputs[0], work.constant(f"{host.name}/scale", factor)]
-    total = np.asarray((0.0 if shift is None else shift.astype(np.float64) * scale) + (0.0 if offset is None else offset))
+    total = np.asarray(
+        (0.0 if shift is None else shift.astype(np.float64) * scale) + (0.0 if offset is None else offset)
+    )
     if np.any(total != 0):
-        inputs.append(work.constant(f"{host.name}/offset", np.broadcast_to(total, np.broadcast_shapes(total.shape, factor.shape)) ))
+        inputs.append(
+            work.constant(f"{host.name}/offset", np.broadcast_to(total, np.broadcast_shapes(total.shape, factor.shape)))
+        )
     return replace(host, inputs=tuple(inputs))
 
 

@@ -16,13 +16,15 @@ WORD = 32
 def pool_bits(graph: Graph) -> Graph:
     """quantize(max_pool2d(x)) becomes bmaxpool2d(quantize(x)), and quantize(reshape(x)) reshape(quantize(x)).
 
-    A maximum lies below a threshold where all of its inputs do: AND. Where the bit means "not below": OR. The planes of a
-    k-bit number are no thresholds, so such a number is pooled before it is quantised.
+    A maximum lies below a threshold where all of its inputs do: AND. Where the bit means "not below": OR. The planes of
+    a k-bit number are no thresholds, so such a number is pooled before it is quantised.
     """
     changed = True
     while changed:
         work = Rewrite(graph)
-        changed = any([_move(work, node) for node in graph.nodes if node.op == "quantize"])
+        changed = False
+        for node in graph.nodes:
+            changed |= node.op == "quantize" and _move(work, node)
         graph = hoist(work.graph()) if changed else graph
     return graph
 

@@ -14,7 +14,7 @@ from harness.model.graph import Array, Dtype, Graph, Node, Tensor
 
 
 class Rewrite:
-    """A graph taken apart. Nodes may be added anywhere; `graph()` puts them in an order that runs and drops the dead."""
+    """A graph taken apart. Nodes may be added anywhere; `graph()` puts them in an order that runs, without the dead."""
 
     def __init__(self, graph: Graph) -> None:
         self.source = graph

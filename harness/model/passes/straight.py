@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Straight-through estimators leave (a - b) + b in an exported graph: their gradient is gone, and a is what it computes."""
+"""Straight-through estimators leave (a - b) + b in an exported graph. Their gradient is gone; a is what is computed."""
 
 from __future__ import annotations
 

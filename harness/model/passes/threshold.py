@@ -35,7 +35,7 @@ def hoist(graph: Graph) -> Graph:
 
 
 def move(work: Rewrite, node: Node, x: str, limits: Array, invert: Array, output: str | None = None) -> str:
-    """Puts a quantize that reads `x` in the place of one that was removed; it writes `output`, or a tensor of its own."""
+    """Puts a quantize that reads `x` in the place of one that was removed; it writes `output`, or a new tensor."""
     planes = work.tensors[node.output].planes
     return quantize(work, x, limits, invert, node.name, output, planes, node.params.get("code", 0))
 
@@ -74,7 +74,13 @@ def _share(work: Rewrite) -> None:
     seen: dict[tuple[object, ...], str] = {}
     for node in [node for node in work.nodes.values() if node.op == "quantize"]:
         limits, invert = constants(work, node)
-        key = (node.inputs[0], limits.tobytes(), invert.tobytes(), node.params.get("code", 0), work.tensors[node.output].planes)
+        key = (
+            node.inputs[0],
+            limits.tobytes(),
+            invert.tobytes(),
+            node.params.get("code", 0),
+            work.tensors[node.output].planes,
+        )
         if key in seen and node.output not in work.source.outputs:
             work.remove(node)
             work.redirect(node.output, seen[key])
@@ -108,7 +114,7 @@ def _pack(work: Rewrite, conv: Node, node: Node) -> None:
     for limit in limits:
 
         def turned(acc: NDArray[np.int64], limit: Array = limit) -> Array:
-            return ((reference.flush(accumulator.evaluate(acc)) < limit) ^ invert) != start
+            return np.asarray(((reference.flush(accumulator.evaluate(acc)) < limit) ^ invert) != start)
 
         crossing = chain.first_true(turned, -accumulator.most, accumulator.most, rising.size)
         never = crossing > accumulator.most
@@ -119,11 +125,11 @@ def _pack(work: Rewrite, conv: Node, node: Node) -> None:
     planes = bits.unpack(kernel.data, kernel.shape, kernel.planes) ^ ~start[:, None, None, None]
     packed = work.constant(f"{conv.name}/bits", bits.pack(planes.astype(np.uint8)), "bits", kernel.shape, kernel.planes)
     stacked = np.stack(thresholds)
-    stacked = work.constant(f"{conv.name}/threshold", stacked[0] if len(stacked) == 1 else stacked, "i32")
+    limit = work.constant(f"{conv.name}/threshold", stacked[0] if len(stacked) == 1 else stacked, "i32")
     work.remove(conv)
     work.remove(node)
     params = {**conv.params, "lo": -np.inf, "hi": np.inf, "y_code": node.params.get("code", 0)}
-    work.add(replace(conv, inputs=(conv.inputs[0], packed, None, None, stacked), output=node.output, params=params))
+    work.add(replace(conv, inputs=(conv.inputs[0], packed, None, None, limit), output=node.output, params=params))
 
 
 class Accumulator:

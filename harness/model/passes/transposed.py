@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
 
@@ -16,8 +17,8 @@ Convolve = Callable[[str, Array, Mapping[str, int]], str]
 def split(work: Rewrite, node: Node, filters: Array, convolve: Convolve) -> None:
     """Replaces a transposed convolution that `analyse.phases` allows.
 
-    Output row s*q + r gathers filter row k from input row i where s*i + k = s*q + r + pad. So k runs over r + pad mod s in
-    steps of s, and i falls while k rises: the phase's filter is every s-th row, turned around.
+    Output row s*q + r gathers filter row k from input row i where s*i + k = s*q + r + pad. So k runs over r + pad mod s
+    in steps of s, and i falls while k rises: the phase's filter is every s-th row, turned around.
 
     Args:
         filters: [O, kernel_h, kernel_w, C] as `convolve` takes them.
@@ -44,12 +45,14 @@ def split(work: Rewrite, node: Node, filters: Array, convolve: Convolve) -> None
                 place |= {f"pad_{low}": max(0, before), f"pad_{high}": max(0, after)}
             part = np.ascontiguousarray(filters[:, taps["h"]][:, :, taps["w"]])
             name = f"{node.name}/phase{row}{column}"
-            parts.append(_crop(work, convolve(name, part, place), (skipped["h"], skipped["w"]), (steps["h"], steps["w"])))
+            parts.append(
+                _crop(work, convolve(name, part, place), (skipped["h"], skipped["w"]), (steps["h"], steps["w"]))
+            )
     shape = (n, steps["h"], steps["w"], strides["h"], strides["w"], channels)
     rows = work.node("concat", f"{node.name}/concat", tuple(parts), axis=3)
     split_up = work.node("reshape", f"{node.name}/phases", (rows,), shape=shape)
     woven = work.node("transpose", f"{node.name}/weave", (split_up,), permutation=[0, 1, 3, 2, 4, 5])
-    limits = {end: float(node.params[end]) for end in ("lo", "hi")}
+    limits: dict[str, Any] = {end: float(node.params[end]) for end in ("lo", "hi")}
     whole = (n, shape[1] * shape[3], shape[2] * shape[4], channels)
     image = work.node("reshape", f"{node.name}/image", (woven,), shape=whole)
     image = _crop(work, image, (0, 0), (height, width))

@@ -47,7 +47,10 @@ def quant(t: Translation) -> Value:
     signed, narrow = bool(t.attribute("signed", 1)), bool(t.attribute("narrow", 0))
     lowest = -(2.0 ** (bits - 1)) + narrow if signed else 0.0
     highest = 2.0 ** (bits - 1) - 1 if signed else 2.0**bits - 1 - narrow
-    return _scaled(t, _levels(t, t.operand(0), scale, zero_point, rounding, lowest, highest), scale, zero_point)
+    x = _steps(t, t.operand(0), scale)
+    if zero_point.any():
+        x = binary(t, "ADD", x, _constant(zero_point), "shifted")
+    return _scaled(t, _levels(t, x, rounding, lowest, highest), scale, zero_point)
 
 
 def quantize_linear(t: Translation) -> Value:
@@ -61,7 +64,13 @@ def quantize_linear(t: Translation) -> Value:
         raise t.unsupported(f"to {kinds}")
     zero = _along(t, x, np.zeros(1) if zero_point is None else zero_point)
     limits = np.iinfo(kinds)
-    return _levels(t, x, scale, zero, "ROUND", float(limits.min), float(limits.max))
+    steps = _steps(t, x, scale)
+    if zero.size == 1:
+        shift = float(zero.reshape(-1)[0])
+        levels = _levels(t, steps, "ROUND", limits.min - shift, limits.max - shift)
+        return binary(t, "ADD", levels, number(shift)) if shift else levels
+    shifted = binary(t, "ADD", through(t, steps, "unary", "round", kind=kind("ROUND")), _constant(zero), "shifted")
+    return through(t, shifted, "clamp", lo=float(limits.min), hi=float(limits.max))
 
 
 def dequantize_linear(t: Translation) -> Value:
@@ -93,16 +102,14 @@ def _constant(data: Array) -> Value:
     return Value(data.shape, data=data.astype(np.float32))
 
 
-def _levels(
-    t: Translation, x: Value, scale: Array, zero_point: Array, rounding: str, lowest: float, highest: float
-) -> Value:
-    """clip(round(x / scale) + zero_point), literally: a product with 1 / scale would round elsewhere."""
-    if (scale != 1).any():
-        x = binary(t, "DIV", x, _constant(scale), "steps")
-    x = through(t, x, "unary", "round", kind=kind(rounding))
-    if zero_point.any():
-        x = binary(t, "ADD", x, _constant(zero_point), "shifted")
-    return through(t, x, "clamp", "levels", lo=lowest, hi=highest)
+def _steps(t: Translation, x: Value, scale: Array) -> Value:
+    """x / scale, literally: a product with 1 / scale would round elsewhere."""
+    return x if (scale == 1).all() else binary(t, "DIV", x, _constant(scale), "steps")
+
+
+def _levels(t: Translation, x: Value, rounding: str, lowest: float, highest: float) -> Value:
+    """clip(round(x)), between whole numbers. Clipped first, which is the same and shows that the levels are few."""
+    return through(t, through(t, x, "clamp", "range", lo=lowest, hi=highest), "unary", "levels", kind=kind(rounding))
 
 
 def _scaled(t: Translation, x: Value, scale: Array, zero_point: Array) -> Value:

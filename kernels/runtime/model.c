@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#define _DEFAULT_SOURCE /* madvise */
 #include "runtime/model.h"
 
 #include <errno.h>
@@ -18,11 +19,16 @@ static enum bnn_status open_bytes(struct bnn_model **out, const uint8_t *data, s
   enum bnn_status status = bnn_model_validate(model, error);
   model->mapped = mapped && status == BNN_E_OK; /* until then the mapping is the caller's */
   if (status == BNN_E_OK) {
+    bnn_model_forget(model); /* the checksum has touched it all */
     *out = model;
   } else {
     bnn_model_close(&model);
   }
   return status;
+}
+
+void bnn_model_forget(const struct bnn_model *model) {
+  if (model->mapped) madvise((void *)(uintptr_t)model->data, model->bytes, MADV_DONTNEED);
 }
 
 enum bnn_status bnn_model_open(struct bnn_model **model, const char *path, struct bnn_error *error) {

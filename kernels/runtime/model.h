@@ -24,6 +24,10 @@ static inline const struct bnn_value *bnn_model_output_value(const struct bnn_mo
   return &model->values[model->index[model->header->input_count + i]];
 }
 
+/* Lets the system take back the pages of the file that were read so far; where one is read again, it comes back from the
+ * file. Once packed, weights need not lie in memory twice. */
+void bnn_model_forget(const struct bnn_model *model);
+
 /* Validates data[0 .. bytes) and fills what is above, allocating values, operands and calls (also on failure: the caller
  * frees them). */
 enum bnn_status bnn_model_validate(struct bnn_model *model, struct bnn_error *error);

@@ -49,6 +49,7 @@ static enum bnn_status plan_calls(struct bnn_session *session, struct bnn_error 
     plan->keep = &session->keep;
     BNN_TRY(call->row->op->plan(call, plan, error));
     if (plan->kernel == NULL) plan->kernel = call->row->name;
+    bnn_model_forget(session->model);
   }
   return BNN_E_OK;
 }

@@ -97,8 +97,12 @@ bool options_parse(struct options *options, int argc, char **argv) {
       return false;
     }
     const char *text = row->kind == FLAG ? "" : equals ? equals + 1 : i + 1 < argc ? argv[++i] : NULL;
-    if (text == NULL || !store(row, options, text)) {
-      fprintf(stderr, "bnn %s: --%s takes another value than '%s'\n", argv[0], row->name, text ? text : "");
+    if (text == NULL) {
+      fprintf(stderr, "bnn %s: --%s needs a value\n", argv[0], row->name);
+      return false;
+    }
+    if (!store(row, options, text)) {
+      fprintf(stderr, "bnn %s: --%s: '%s' is not possible\n", argv[0], row->name, text);
       return false;
     }
   }

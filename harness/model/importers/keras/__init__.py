@@ -4,7 +4,7 @@
 The file is data that nobody vouches for: nothing in it is imported, unpickled or executed, no other file is opened, and
 what is read is bounded by the size of the file. The way through:
 
-    container   what kind of file; the architecture (JSON) and the weights in it
+    container   what kind of file; the architecture (JSON) and the weights in it, unpacked by a process of its own
     topology    which layer feeds which, in any dialect, as one kind of value
     network     layer by layer into the graph, through the tables in layers, activations, quantizers and operators
 """
@@ -32,12 +32,12 @@ def load(path: Path, mapping: Path | None = None) -> Graph:
     """
     known = objects.load(mapping, tuple(quantizers.KNOWN))
     try:
-        with container.opened(path) as file:
-            model = topology.model(file.architecture, file.keras3)
-            network.check(model, known)
-            file.weights.bind(model)
-            build = Builder(model.name)
-            network.write(model, Import(build, file.weights, known, file.keras3))
-            return build.graph(path.stat().st_size, file.format)
+        file = container.read(path)
+        model = topology.model(file.architecture, file.keras3)
+        network.check(model, known)
+        file.weights.bind(model)
+        build = Builder(model.name)
+        network.write(model, Import(build, file.weights, known, file.keras3))
+        return build.graph(path.stat().st_size, file.format)
     except RecursionError:
         raise ModelError(f"{path.name!r} nests its settings too deeply.", "The file is damaged or hostile.") from None

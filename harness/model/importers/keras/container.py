@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import zipfile
 import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -39,9 +37,8 @@ class Opened:
     format: str
 
 
-@contextmanager
-def opened(path: Path) -> Iterator[Opened]:
-    """Opens a model file; the weights can be read until the context ends.
+def read(path: Path) -> Opened:
+    """Reads a model file.
 
     Raises:
         ModelError: it is neither container, is damaged, or lacks the architecture or the weights.
@@ -49,22 +46,15 @@ def opened(path: Path) -> Iterator[Opened]:
     with path.open("rb") as file:
         start = file.read(len(hdf5.SIGNATURE))
     if start == hdf5.SIGNATURE:
-        store = hdf5.Store(path, path.stat().st_size)
-        reader = _h5
-    elif start.startswith(_ZIP):
+        return _h5(hdf5.Store(path, ByName.ROOT))
+    if start.startswith(_ZIP):
         architecture, version, weights = _members(path)
-        store = hdf5.Store(weights, len(weights))
-        reader = None
-    else:
-        raise ModelError(
-            f"{path.name!r} is neither an HDF5 file nor a .keras archive.",
-            "It is another kind of file under this name, or its beginning is damaged.",
-            "Save the model again with model.save('model.h5') or model.save('model.keras').",
-        )
-    try:
-        yield reader(store) if reader else _opened(architecture, ByPosition(store), version, ".keras")
-    finally:
-        store.close()
+        return _opened(architecture, ByPosition(hdf5.Store(weights, ByPosition.ROOT)), version, ".keras")
+    raise ModelError(
+        f"{path.name!r} is neither an HDF5 file nor a .keras archive.",
+        "It is another kind of file under this name, or its beginning is damaged.",
+        "Save the model again with model.save('model.h5') or model.save('model.keras').",
+    )
 
 
 def _opened(architecture: dict[str, Any], weights: Weights, version: str, suffix: str) -> Opened:
@@ -75,22 +65,15 @@ def _opened(architecture: dict[str, Any], weights: Weights, version: str, suffix
 
 
 def _h5(store: hdf5.Store) -> Opened:
-    root, weights = store.group(), store.group("model_weights")
-    text = store.text(root, "model_config")
+    text = store.text("", "model_config")
     if text is None:
         raise ModelError(
             "The file holds weights but no architecture.",
             "It was written by save_weights, or by a checkpoint callback with save_weights_only=True.",
             "Build the model in Python, load these weights into it, and save it whole with model.save(...).",
         )
-    if weights is None:
-        raise ModelError(
-            "The file holds an architecture but no weights.",
-            "It was cut or edited.",
-            "Save it again with model.save(...).",
-        )
-    version = store.text(root, "keras_version") or store.text(weights, "keras_version") or ""
-    return _opened(config.parse(text, "The architecture (model_config)"), ByName(store, weights), version, ".h5")
+    version = store.text("", "keras_version") or store.text(ByName.ROOT, "keras_version") or ""
+    return _opened(config.parse(text, "The architecture (model_config)"), ByName(store), version, ".h5")
 
 
 def _members(path: Path) -> tuple[dict[str, Any], str, bytes]:

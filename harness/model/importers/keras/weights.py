@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,11 +39,17 @@ class Weights(Protocol):
 class ByName:
     """The weights of an `.h5` file."""
 
-    def __init__(self, store: Store, group: Any) -> None:
+    ROOT = "model_weights"
+
+    def __init__(self, store: Store) -> None:
         self._store = store
-        names = store.names(group, "layer_names")
+        names = store.texts(self.ROOT, "layer_names")
         if names is None:
-            raise ModelError("The weights in the file are not listed (no layer_names).", "It was edited or is damaged.")
+            raise ModelError(
+                "The file holds an architecture, but no list of weights.",
+                "It was cut or edited.",
+                "Save the whole model again with model.save(...).",
+            )
         self._owners = frozenset(names)
 
     def bind(self, model: Model) -> None:
@@ -51,9 +57,8 @@ class ByName:
 
     def read(self, layer: Layer, wanted: Mapping[str, Shape]) -> dict[str, NDArray[np.float32]]:
         owner = layer.path[0]
-        place = ("model_weights", *owner.split("/"))
-        group = self._store.group(*place) if owner in self._owners else None
-        listed = self._store.names(group, "weight_names") if group is not None else None
+        place = f"{self.ROOT}/{owner}"
+        listed = self._store.texts(place, "weight_names") if owner in self._owners else None
         if listed is None:
             raise ModelError(
                 f"{layer.where} has no weights in the file.",
@@ -64,10 +69,7 @@ class ByName:
             places = self._own(layer, tuple(wanted), listed)
         else:
             places = {variable: self._nested(layer, variable, listed) for variable in wanted}
-        return {
-            variable: self._store.array(shape, *place, *places[variable].split("/"))
-            for variable, shape in wanted.items()
-        }
+        return {variable: self._store.array(f"{place}/{places[variable]}", shape) for variable, shape in wanted.items()}
 
     @staticmethod
     def _own(layer: Layer, wanted: tuple[str, ...], listed: tuple[str, ...]) -> dict[str, str]:
@@ -103,28 +105,30 @@ class ByName:
 class ByPosition:
     """The weights of a `.keras` file."""
 
+    ROOT = "layers"
+
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._places: dict[tuple[str, ...], tuple[str, ...]] = {}
+        self._places: dict[tuple[str, ...], str] = {}
 
     def bind(self, model: Model) -> None:
-        self._bind(model, ())
+        self._bind(model, self.ROOT)
 
-    def _bind(self, model: Model, place: tuple[str, ...]) -> None:
+    def _bind(self, model: Model, place: str) -> None:
         counts: dict[str, int] = {}
         for layer in model.layers:
             stem = snake(layer.kind.key.rsplit(">", 1)[-1].rsplit(".", 1)[-1])
             count = counts.get(stem, 0)
             counts[stem] = count + 1
-            here = (*place, "layers", f"{stem}_{count}" if count else stem)
+            here = f"{place}/{stem}_{count}" if count else f"{place}/{stem}"
             self._places[layer.path] = here
             if layer.model is not None:
-                self._bind(layer.model, here)
+                self._bind(layer.model, f"{here}/{self.ROOT}")
 
     def read(self, layer: Layer, wanted: Mapping[str, Shape]) -> dict[str, NDArray[np.float32]]:
-        place = (*self._places[layer.path], "vars")
+        place = f"{self._places[layer.path]}/vars"
         return {
-            variable: self._store.array(shape, *place, str(index))
+            variable: self._store.array(f"{place}/{index}", shape)
             for index, (variable, shape) in enumerate(wanted.items())
         }
 

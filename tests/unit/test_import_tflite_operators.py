@@ -90,6 +90,8 @@ CASES = [
         table="ReducerOptions",
         options={"KeepDims": True},
     ),
+    Case("REDUCE_MAX", lambda x: x.max(axis=(1, 2)), constants=([1, 2],), table="ReducerOptions"),
+    Case("ADD_N", lambda x: 3 * x, inputs=("x", "x", "x")),
     Case("PAD", lambda x: np.pad(x, ((0, 0), (1, 2), (0, 3), (0, 0))), constants=([[0, 0], [1, 2], [0, 3], [0, 0]],)),
     Case(
         "PADV2",
@@ -249,6 +251,27 @@ def test_integer_weights_have_a_scale_each(tmp_path: Path) -> None:
     expected = np.clip(np.rint(real / 2.0) - 7, -128, 127)
     assert np.abs(reference.run(graph, [x])[0] - expected).max() <= 1
     assert "int8" in graph.notes[0]
+
+
+def test_smaller_weights_are_read_as_float(tmp_path: Path) -> None:
+    codes, half = np.arange(-20, 20, dtype=np.int8).reshape(5, 8), W.astype(np.float16)
+    tensors = {
+        "x": Tensor(ROWS.shape),
+        "codes": Tensor(codes.shape, np.int8, codes, (0.5,), (0,)),
+        "half": Tensor(half.shape, np.float16, half),
+        "w": Tensor(half.shape),
+        **{name: Tensor((3, 5)) for name in ("a", "b", "y")},
+    }
+    operators = [
+        Operator("DEQUANTIZE", ["half"], ["w"]),
+        Operator("FULLY_CONNECTED", ["x", "w", ""], ["a"], "FullyConnectedOptions"),
+        Operator("FULLY_CONNECTED", ["x", "codes", ""], ["b"], "FullyConnectedOptions"),
+        Operator("ADD", ["a", "b"], ["y"], "AddOptions"),
+    ]
+    graph = _load(tmp_path, write(tensors, operators, ["x"], ["y"]))
+    expected = ROWS @ half.astype(np.float32).T + ROWS @ (0.5 * codes).T
+    np.testing.assert_allclose(reference.run(graph, [ROWS])[0], expected, rtol=1e-5)
+    assert "round the activations" in graph.notes[0]
 
 
 @pytest.mark.parametrize(

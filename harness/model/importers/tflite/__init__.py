@@ -41,6 +41,11 @@ def load(path: Path, objects: Path | None = None) -> Graph:
     _check_known(path.name, container, operators)
     graph = FoldingBuilder(path.stem, len(content))
     translation = Translation(container, graph)
+    if any(_mixed(container, operator) for operator in operators):
+        graph.notes.append(
+            "Weights are integers and activations float in this file: they are multiplied as float, "
+            "where TensorFlow Lite would round the activations too."
+        )
     for index in container.inputs:
         tensor = container.tensors[index]
         name = graph.input(short(tensor.name) or "input", tensor.shape)
@@ -53,6 +58,13 @@ def load(path: Path, objects: Path | None = None) -> Graph:
     for index in container.outputs:
         graph.output(_output(translation, index))
     return graph.graph(len(content), "tflite")
+
+
+def _mixed(container: Container, operator: Operator) -> bool:
+    """Whether an operator has float activations and integer weights ("dynamic range" quantisation)."""
+    tensors = [container.tensors[index] for index in operator.inputs if index is not None]
+    weights = any(tensor.dtype == "INT8" and tensor.data is not None for tensor in tensors[1:])
+    return weights and tensors[0].dtype == "FLOAT32"
 
 
 def _needed(container: Container) -> list[Operator]:

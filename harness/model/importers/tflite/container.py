@@ -106,8 +106,6 @@ _OPTIONS: dict[str, tuple[str, tuple[str, ...]]] = {
     "CONCATENATION": ("ConcatenationOptions", ("Axis", *_ACTIVATION)),
     "LEAKY_RELU": ("LeakyReluOptions", ("Alpha",)),
     "SOFTMAX": ("SoftmaxOptions", ("Beta",)),
-    "MEAN": ("ReducerOptions", ("KeepDims",)),
-    "SUM": ("ReducerOptions", ("KeepDims",)),
     "PACK": ("PackOptions", ("Axis",)),
     "UNPACK": ("UnpackOptions", ("Axis",)),
     "SPACE_TO_DEPTH": ("SpaceToDepthOptions", ("BlockSize",)),

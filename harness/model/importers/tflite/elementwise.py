@@ -22,6 +22,13 @@ def arith(kind: str, t: Translation) -> str:
     return t.emit("arith", (t.operand(0), t.operand(1)), kind=_kind(kind), **t.activation())
 
 
+def add_n(t: Translation) -> str:
+    total = t.operand(0)
+    for at in range(1, len(t.operator.inputs)):
+        total = t.emit("arith", (total, t.operand(at)), kind=_kind("ADD"), **FREE)
+    return total
+
+
 def unary(kind: str, t: Translation) -> str:
     return t.emit("unary", (t.operand(0),), kind=_kind(kind))
 
@@ -141,6 +148,7 @@ OPERATORS: dict[str, Callable[[Translation], str]] = {
     **{name: partial(arith, kind) for name, kind in _ARITH.items()},
     **{name: partial(unary, kind) for name, kind in _UNARY.items()},
     **{name: partial(clamp, lo, hi) for name, (lo, hi) in _CLAMPS.items()},
+    "ADD_N": add_n,
     "SQUARED_DIFFERENCE": squared_difference,
     "PRELU": prelu,
     "LEAKY_RELU": leaky_relu,

@@ -9,7 +9,7 @@ from functools import partial
 
 from harness import abi
 from harness.errors import ModelError
-from harness.model.importers.tflite.translation import FREE, Translation
+from harness.model.importers.tflite.translation import FREE, VALID, Translation
 
 
 def _stride(t: Translation) -> tuple[int, int]:
@@ -83,6 +83,16 @@ def _axes(t: Translation) -> set[int]:
     return {t.axis(axis, len(t.shape())) for axis in t.numbers(1)}
 
 
+def greatest(t: Translation) -> str:
+    """Over the pixels of an image; one of global pooling's two names."""
+    _, height, width, _ = t.image()
+    if _axes(t) != {1, 2}:
+        raise t.unsupported("over other axes than those of an image")
+    window = t.window((height, width), (height, width), (1, 1), (1, 1), padding=VALID)
+    y = t.emit("max_pool2d", (t.operand(0),), part="pool", window=window)
+    return t.emit("reshape", (y,), shape=t.declared())
+
+
 OPERATORS: dict[str, Callable[[Translation], str]] = {
     "CONV_2D": conv2d,
     "DEPTHWISE_CONV_2D": depthwise,
@@ -92,4 +102,5 @@ OPERATORS: dict[str, Callable[[Translation], str]] = {
     "MAX_POOL_2D": partial(pool, "max_pool2d"),
     "MEAN": mean,
     "SUM": total,
+    "REDUCE_MAX": greatest,
 }

@@ -16,7 +16,7 @@ from harness.model.graph import Array
 from harness.model.importers.folding import FoldingBuilder
 from harness.model.importers.tflite.container import Container, Operator
 
-SAME = 0
+SAME, VALID = 0, 1
 FREE: dict[str, Any] = {"lo": -math.inf, "hi": math.inf}
 """No activation."""
 _ACTIVATIONS = {0: (-math.inf, math.inf), 1: (0.0, math.inf), 2: (-1.0, 1.0), 3: (0.0, 6.0)}

@@ -6,17 +6,6 @@
 
 static uint32_t least(uint32_t a, uint32_t b) { return a < b ? a : b; }
 
-static uint32_t list_pixels(const struct bnn_bconv2d_plan *plan, const struct bnn_band *band, const uint32_t *class_y,
-                            const uint32_t *class_x, struct bnn_bconv2d_pixel *pixels) {
-  const struct bnn_patches *p = &plan->patches;
-  uint32_t count = 0;
-  for (uint32_t y = band->begin; y < band->end; y++)
-    for (uint32_t x = 0; x < p->out_w; x++)
-      pixels[count++] = (struct bnn_bconv2d_pixel){bnn_patches_column(p, x) + (y - band->begin) * p->line,
-                                                   class_y[y] + class_x[x]};
-  return count;
-}
-
 /* Everything that the tiles of a run have in common. */
 struct run {
   const struct bnn_bconv2d_plan *plan;
@@ -33,8 +22,18 @@ static size_t first_pixel(const struct bnn_bconv2d_plan *plan, const struct bnn_
   return ((size_t)band->image * plan->patches.out_h + band->begin) * plan->patches.out_w;
 }
 
-static const void *table(const struct run *run, size_t offset, size_t channel) {
-  return run->packed + offset + channel * sizeof(float);
+static const void *table(const struct run *run, size_t offset, size_t entry) { return run->packed + offset + entry; }
+
+static uint32_t list_pixels(const struct run *run, const struct bnn_band *band, struct bnn_bconv2d_pixel *pixels) {
+  const struct bnn_patches *p = &run->plan->patches;
+  const struct bnn_bconv2d_pixel *columns = table(run, run->layout.columns, 0);
+  const uint32_t *class_y = table(run, run->layout.class_y, 0), out_w = p->out_w;
+  for (uint32_t y = band->begin; y < band->end; y++, pixels += out_w) {
+    const uint32_t patch = (y - band->begin) * p->line * (uint32_t)sizeof(uint32_t), row = class_y[y];
+    for (uint32_t x = 0; x < out_w; x++)
+      pixels[x] = (struct bnn_bconv2d_pixel){columns[x].patch + patch, columns[x].row + row};
+  }
+  return (band->end - band->begin) * out_w;
 }
 
 /* Where a tile's output belongs: `channels` of it, from `first` on, in the pixels that start at y. */
@@ -73,11 +72,12 @@ static void run_tile(const struct run *run, struct bnn_bconv2d_tile *tile, const
   const uint32_t mr = plan->kernel->mr, packed_index = band->group * l->group_tiles + index;
   const size_t channel = (size_t)packed_index * mr;
   tile->weights = (const uint32_t *)(const void *)run->packed + packed_index * l->tile_words;
-  tile->base = table(run, l->base, channel);
-  tile->multiplier = table(run, l->multiplier, channel);
-  tile->bias = table(run, l->bias, channel);
-  tile->clamp_lo = plan->clamped ? table(run, l->clamp_lo, channel) : NULL;
-  tile->clamp_hi = plan->clamped ? table(run, l->clamp_hi, channel) : NULL;
+  tile->start = plan->narrow ? table(run, l->rows, channel * sizeof(int16_t)) : NULL;
+  tile->base = plan->narrow ? NULL : table(run, l->rows, channel * sizeof(int32_t));
+  tile->multiplier = table(run, l->multiplier, channel * sizeof(float));
+  tile->bias = table(run, l->bias, channel * sizeof(float));
+  tile->clamp_lo = plan->clamped ? table(run, l->clamp_lo, channel * sizeof(float)) : NULL;
+  tile->clamp_hi = plan->clamped ? table(run, l->clamp_hi, channel * sizeof(float)) : NULL;
 
   const struct place place = {
       .y = run->y + first_pixel(plan, band) * run->y_step,
@@ -104,7 +104,7 @@ static void run_band(const struct run *run, const struct bnn_band *band, uint32_
   struct bnn_bconv2d_tile tile = {
       .x = bnn_patches_lay_out(&plan->patches, band, run->x, (uint32_t *)(void *)(run->scratch + run->offsets.patches)),
       .pixels = pixels,
-      .pixel_count = list_pixels(plan, band, table(run, run->layout.class_y, 0), table(run, run->layout.class_x, 0), pixels),
+      .pixel_count = list_pixels(run, band, pixels),
       .run_words = plan->patches.run_words,
       .lo = p->lo,
       .hi = p->hi,

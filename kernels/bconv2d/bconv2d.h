@@ -46,6 +46,7 @@ struct bnn_bconv2d_plan {
   uint32_t block_tiles, blocks; /* channel tiles of a unit; units of a band and group */
   uint32_t classes_y, classes_x; /* of the border: see pack.c */
   bool clamped;
+  bool narrow; /* sums fit 16 bits: see struct bnn_bconv2d_tile */
 };
 
 /* The window must have been validated: strides, dilations and kernel at least 1, the output's size that of the window.

@@ -5,9 +5,9 @@
 
 #include "bconv2d/bconv2d.h"
 
-/* One output pixel of a band, as word offsets: where its patch starts in x, where its row of `base` starts. */
+/* One output pixel of a band, in bytes: where its patch starts in x, where its row of `start` or `base` starts. */
 struct bnn_bconv2d_pixel {
-  uint32_t patch, base;
+  uint32_t patch, row;
 };
 
 /* The work of one kernel call: mr output channels at every pixel of a band.
@@ -16,15 +16,21 @@ struct bnn_bconv2d_pixel {
  * in chunks of kr words: [kr words of channel 0] ... [kr words of channel mr - 1]; what is left of the run follows in chunks
  * of kr / 2, kr / 4 ... words.
  *
- * f32 output:  y = clamp(clamp(base - 2 * popcount, clamp_lo, clamp_hi) * multiplier + bias, lo, hi), rounded after the
- *              product and after the sum, so that every kernel and the NumPy reference give the same float
- * bits output: bit = popcount >= (uint32_t)base */
+ * With acc = base - 2 * popcount, and rounding after the product and after the sum, so that every kernel and the NumPy
+ * reference give the same float:
+ *   f32 output:  y = clamp(clamp(acc, clamp_lo, clamp_hi) * multiplier + bias, lo, hi)
+ *   bits output: bit = popcount >= (uint32_t)base, the limit below which acc is not under its threshold
+ *
+ * Where base is even and 16 bits hold every sum (`start` is given, `base` is not), sums begin at start instead of zero:
+ *   f32 output:  sum = popcount - base / 2 = acc / -2. clamps and multiplier come scaled by -1/2 and -2, which is exact
+ *   bits output: sum = popcount - limit, bit = sum >= 0 */
 struct bnn_bconv2d_tile {
   const uint32_t *x;
   const struct bnn_bconv2d_pixel *pixels;
   uint32_t pixel_count;
   uint32_t run_words;
   const uint32_t *weights;
+  const int16_t *start;
   const int32_t *base;
   const float *multiplier, *bias, *clamp_lo, *clamp_hi; /* the clamps are NULL where there are none */
   float lo, hi;
@@ -32,6 +38,18 @@ struct bnn_bconv2d_tile {
   unsigned char *y; /* mr floats or mr bits of each pixel are written, whether or not so many channels exist */
   size_t y_step;    /* bytes from pixel to pixel */
 };
+
+static inline const uint32_t *bnn_bconv2d_patch(const struct bnn_bconv2d_tile *tile, uint32_t pixel) {
+  return (const uint32_t *)(const void *)((const char *)tile->x + tile->pixels[pixel].patch);
+}
+
+static inline const int16_t *bnn_bconv2d_start(const struct bnn_bconv2d_tile *tile, uint32_t pixel) {
+  return (const int16_t *)(const void *)((const char *)tile->start + tile->pixels[pixel].row);
+}
+
+static inline const int32_t *bnn_bconv2d_base(const struct bnn_bconv2d_tile *tile, uint32_t pixel) {
+  return (const int32_t *)(const void *)((const char *)tile->base + tile->pixels[pixel].row);
+}
 
 typedef void bnn_bconv2d_tile_fn(const struct bnn_bconv2d_tile *tile);
 

@@ -11,10 +11,17 @@ struct bnn_bconv2d_layout {
   uint32_t group_filters, group_tiles;
   uint32_t filters_padded; /* groups * group_tiles * mr */
   size_t tile_words;       /* of packed weights */
-  size_t base, class_y, class_x, multiplier, bias, clamp_lo, clamp_hi, end; /* byte offsets in the packed weights */
+  /* Byte offsets in the packed weights: `start` or `base` by class and channel; struct bnn_bconv2d_pixel of a band's first
+   * row, for class 0 of the rows; for each output row what its class adds to pixel.row; tables by channel. */
+  size_t rows, columns, class_y, multiplier, bias, clamp_lo, clamp_hi, end;
 };
 
 struct bnn_bconv2d_layout bnn_bconv2d_layout_of(const struct bnn_bconv2d_plan *plan);
+
+/* Bytes of one channel in the tables of `start` or `base`. */
+static inline size_t bnn_bconv2d_entry(const struct bnn_bconv2d_plan *plan) {
+  return plan->narrow ? sizeof(int16_t) : sizeof(int32_t);
+}
 
 /* Byte offsets in a thread's scratch. */
 struct bnn_bconv2d_scratch {
@@ -31,10 +38,10 @@ static inline bool bnn_bconv2d_scatters(const struct bnn_bconv2d_problem *p) {
   return p->output == BNN_BCONV2D_BITS && p->groups > 1 && p->filters / p->groups % 8;
 }
 
-/* Positions whose taps inside the image are the same form a class. Writes the class of every position, times `scale`, to
- * classes (which may be NULL) and returns how many there are. With BNN_BORDER_ONE there is one. */
-uint32_t bnn_axis_classify(const struct bnn_axis *axis, enum bnn_border border, uint32_t scale, uint32_t *classes);
+/* Positions whose taps inside the image are the same form a class: a run of neighbours, since both ends of the taps inside
+ * only move one way. Whether one begins at this position; with BNN_BORDER_ONE there is one class. */
+bool bnn_bconv2d_starts_class(const struct bnn_bconv2d_plan *plan, const struct bnn_axis *axis, uint32_t position);
 
-bool bnn_axis_inside(const struct bnn_axis *axis, uint32_t position, uint32_t tap);
+bool bnn_bconv2d_inside(const struct bnn_axis *axis, uint32_t position, uint32_t tap);
 
 #endif

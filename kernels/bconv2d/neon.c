@@ -8,7 +8,6 @@
 
 #include <arm_neon.h>
 #include <math.h>
-#include <string.h>
 
 enum { MR = 8, KR = 4 };
 #define INLINE static inline __attribute__((always_inline))
@@ -31,54 +30,62 @@ INLINE uint8x16_t count64(uint32x4_t x, const uint32_t *w) {
 /* And for 32. */
 INLINE uint8x16_t count32(uint32x4_t x, const uint32_t *w) { return vpaddq_u8(differ(x, w), differ(x, w + 4)); }
 
-INLINE uint32x4_t twice64(const uint32_t *x) {
-  uint64_t both;
-  memcpy(&both, x, sizeof both);
-  return vreinterpretq_u32_u64(vdupq_n_u64(both));
+/* Four, two or one word of a patch, repeated to fill the vector. */
+INLINE uint32x4_t words4(const char *x) { return vld1q_u32((const uint32_t *)(const void *)x); }
+INLINE uint32x4_t words2(const char *x) {
+  const uint32x2_t half = vld1_u32((const uint32_t *)(const void *)x);
+  return vcombine_u32(half, half);
 }
+INLINE uint32x4_t word1(const char *x) { return vld1q_dup_u32((const uint32_t *)(const void *)x); }
 
-/* popcounts of 8 channels. */
+/* Sums of 8 channels that 16 bits do not hold. */
 struct sums {
   uint32x4_t lo, hi;
 };
 
-enum { CHUNKS = 500 }; /* that 16 bits hold: each adds at most 128 to a sum */
+enum { PAIRS = 255 }; /* of chunks that 16 bits hold: each adds at most 256 to a sum */
 
-/* popcounts of n pixels; wide: a sum may pass 16 bits, so it is emptied into `total` every so often. */
-INLINE void count(const struct bnn_bconv2d_tile *t, const struct bnn_bconv2d_pixel *pixel, const int n, const bool wide,
-                  uint16x8_t *sum, struct sums *total) {
-  const uint32_t *w = t->weights, *x[4];
-  for (int p = 0; p < n; p++) {
-    x[p] = t->x + pixel[p].patch;
-    sum[p] = vdupq_n_u16(0);
-    if (wide) total[p] = (struct sums){vdupq_n_u32(0), vdupq_n_u32(0)};
-  }
-  for (uint32_t left = t->run_words / KR, now; left; left -= now) {
-    now = wide && left > CHUNKS ? CHUNKS : left;
-    for (uint32_t i = now; i; i--, w += MR * KR)
-      for (int p = 0; p < n; p++, x[p - 1] += KR) sum[p] = vpadalq_u8(sum[p], count128(vld1q_u32(x[p]), w));
-    for (int p = 0; wide && p < n; p++) {
-      total[p] = (struct sums){vaddw_u16(total[p].lo, vget_low_u16(sum[p])), vaddw_high_u16(total[p].hi, sum[p])};
-      sum[p] = vdupq_n_u16(0);
+INLINE void widen(struct sums *total, uint16x8_t *sum) {
+  *total = (struct sums){vaddw_u16(total->lo, vget_low_u16(*sum)), vaddw_high_u16(total->hi, *sum)};
+  *sum = vdupq_n_u16(0);
+}
+
+/* Adds the popcounts of n pixels to `sum`; wide: empties it into `total` before it overflows, and at the end. */
+INLINE void count(const struct bnn_bconv2d_tile *t, uint32_t first, const int n, const bool wide, uint16x8_t *sum,
+                  struct sums *total) {
+  const uint32_t *w = t->weights;
+  const char *x = (const char *)t->x, *next = x + KR * sizeof *w;
+  size_t at[4];
+  for (int p = 0; p < n; p++) at[p] = t->pixels[first + (uint32_t)p].patch;
+  for (uint32_t left = t->run_words / (2 * KR), now; left; left -= now) {
+    now = wide && left > PAIRS ? PAIRS : left;
+    for (uint32_t i = now; i; i--, w += 2 * MR * KR, x += 32, next += 32) {
+      for (int p = 0; p < n; p++) sum[p] = vpadalq_u8(sum[p], count128(words4(x + at[p]), w));
+      /* The second half's weights would not fit in registers beside those of the first; and two bases and four offsets
+       * address the eight loads, where the compiler would keep eight sums of them. */
+      __asm__ volatile("" : "+r"(x), "+r"(next) : : "memory");
+      for (int p = 0; p < n; p++) sum[p] = vpadalq_u8(sum[p], count128(words4(next + at[p]), w + MR * KR));
     }
+    for (int p = 0; wide && p < n; p++) widen(&total[p], &sum[p]);
+  }
+  if (t->run_words & 4) {
+    for (int p = 0; p < n; p++) sum[p] = vpadalq_u8(sum[p], count128(words4(x + at[p]), w));
+    w += MR * 4;
+    x += 16;
   }
   if (t->run_words & 2) {
-    for (int p = 0; p < n; p++, x[p - 1] += 2) sum[p] = vpadalq_u8(sum[p], count64(twice64(x[p]), w));
+    for (int p = 0; p < n; p++) sum[p] = vpadalq_u8(sum[p], count64(words2(x + at[p]), w));
     w += MR * 2;
+    x += 8;
   }
   if (t->run_words & 1)
-    for (int p = 0; p < n; p++) sum[p] = vpadalq_u8(sum[p], count32(vdupq_n_u32(*x[p]), w));
-  for (int p = 0; wide && p < n; p++)
-    total[p] = (struct sums){vaddw_u16(total[p].lo, vget_low_u16(sum[p])), vaddw_high_u16(total[p].hi, sum[p])};
+    for (int p = 0; p < n; p++) sum[p] = vpadalq_u8(sum[p], count32(word1(x + at[p]), w));
+  for (int p = 0; wide && p < n; p++) widen(&total[p], &sum[p]);
 }
 
-/* base - 2 * popcount as floats, four channels. */
-INLINE float32x4_t accumulated(const int32_t *base, uint32x4_t bits) {
-  return vcvtq_f32_s32(vmlsq_n_s32(vld1q_s32(base), vreinterpretq_s32_u32(bits), 2));
-}
-
-INLINE float32x4_t accumulated16(const int32_t *base, uint16x4_t bits) {
-  return vcvtq_f32_s32(vreinterpretq_s32_u32(vmlsl_n_u16(vreinterpretq_u32_s32(vld1q_s32(base)), bits, 2)));
+/* base - 2 * popcount of four channels. */
+INLINE int32x4_t accumulated(const int32_t *base, uint32x4_t bits) {
+  return vsubq_s32(vld1q_s32(base), vreinterpretq_s32_u32(vshlq_n_u32(bits, 1)));
 }
 
 /* The output transform of half a tile: four channels. */
@@ -103,16 +110,20 @@ INLINE float32x4_t apply(const struct transform *f, const bool bounded, float32x
 }
 
 INLINE void tile_f32(const struct bnn_bconv2d_tile *t, uint32_t first, const int n, const bool wide, const bool bounded) {
-  const struct bnn_bconv2d_pixel *pixel = t->pixels + first;
   uint16x8_t sum[4];
   struct sums total[4];
-  count(t, pixel, n, wide, sum, total);
+  for (int p = 0; p < n; p++) {
+    sum[p] = wide ? vdupq_n_u16(0) : vreinterpretq_u16_s16(vld1q_s16(bnn_bconv2d_start(t, first + (uint32_t)p)));
+    if (wide) total[p] = (struct sums){vdupq_n_u32(0), vdupq_n_u32(0)};
+  }
+  count(t, first, n, wide, sum, total);
   const struct transform f[2] = {load_transform(t, 0, bounded), load_transform(t, 1, bounded)};
   float32x4_t lo[4], hi[4]; /* all are computed before one is stored: a store could change what `f` was loaded from */
   for (int p = 0; p < n; p++) {
-    const int32_t *base = t->base + pixel[p].base;
-    lo[p] = wide ? accumulated(base, total[p].lo) : accumulated16(base, vget_low_u16(sum[p]));
-    hi[p] = wide ? accumulated(base + 4, total[p].hi) : accumulated16(base + 4, vget_high_u16(sum[p]));
+    const int16x8_t narrow = vreinterpretq_s16_u16(sum[p]);
+    const int32_t *base = wide ? bnn_bconv2d_base(t, first + (uint32_t)p) : NULL;
+    lo[p] = vcvtq_f32_s32(wide ? accumulated(base, total[p].lo) : vmovl_s16(vget_low_s16(narrow)));
+    hi[p] = vcvtq_f32_s32(wide ? accumulated(base + 4, total[p].hi) : vmovl_high_s16(narrow));
     lo[p] = apply(&f[0], bounded, lo[p]);
     hi[p] = apply(&f[1], bounded, hi[p]);
   }
@@ -123,20 +134,26 @@ INLINE void tile_f32(const struct bnn_bconv2d_tile *t, uint32_t first, const int
   }
 }
 
+INLINE uint16x8_t at_limit(const int32_t *limit, const struct sums *total) {
+  const uint32x4_t lo = vcgeq_u32(total->lo, vreinterpretq_u32_s32(vld1q_s32(limit)));
+  const uint32x4_t hi = vcgeq_u32(total->hi, vreinterpretq_u32_s32(vld1q_s32(limit + 4)));
+  return vuzp1q_u16(vreinterpretq_u16_u32(lo), vreinterpretq_u16_u32(hi));
+}
+
 INLINE void tile_bits(const struct bnn_bconv2d_tile *t, uint32_t first, const int n, const bool wide) {
   static const uint16_t powers[MR] = {1, 2, 4, 8, 16, 32, 64, 128};
-  const struct bnn_bconv2d_pixel *pixel = t->pixels + first;
   const uint16x8_t power = vld1q_u16(powers);
   uint16x8_t sum[4];
   struct sums total[4];
   uint8_t bits[4];
-  count(t, pixel, n, wide, sum, total);
   for (int p = 0; p < n; p++) {
-    const int32_t *base = t->base + pixel[p].base;
-    const uint32x4_t lo = vreinterpretq_u32_s32(vld1q_s32(base)), hi = vreinterpretq_u32_s32(vld1q_s32(base + 4));
-    const uint16x8_t reached =
-        wide ? vuzp1q_u16(vreinterpretq_u16_u32(vcgeq_u32(total[p].lo, lo)), vreinterpretq_u16_u32(vcgeq_u32(total[p].hi, hi)))
-             : vcgeq_u16(sum[p], vuzp1q_u16(vreinterpretq_u16_u32(lo), vreinterpretq_u16_u32(hi)));
+    sum[p] = wide ? vdupq_n_u16(0) : vreinterpretq_u16_s16(vld1q_s16(bnn_bconv2d_start(t, first + (uint32_t)p)));
+    if (wide) total[p] = (struct sums){vdupq_n_u32(0), vdupq_n_u32(0)};
+  }
+  count(t, first, n, wide, sum, total);
+  for (int p = 0; p < n; p++) {
+    const uint16x8_t reached = wide ? at_limit(bnn_bconv2d_base(t, first + (uint32_t)p), &total[p])
+                                    : vcgezq_s16(vreinterpretq_s16_u16(sum[p]));
     bits[p] = (uint8_t)vaddvq_u16(vandq_u16(reached, power));
   }
   unsigned char *y = t->y + first * t->y_step;
@@ -151,9 +168,7 @@ INLINE void band(const struct bnn_bconv2d_tile *tile, const bool f32, const bool
 }
 
 void bnn_bconv2d_8x4_neon(const struct bnn_bconv2d_tile *t) {
-  /* 65535 is what a limit beyond every popcount is in 16 bits: a sum must not reach it. */
-  const bool wide = (uint64_t)t->run_words * 32 >= 65535;
-  const bool bounded = t->clamp_lo || t->lo > -INFINITY || t->hi < INFINITY;
+  const bool wide = !t->start, bounded = t->clamp_lo || t->lo > -INFINITY || t->hi < INFINITY;
   if (t->output == BNN_BCONV2D_BITS)
     wide ? band(t, false, true, false) : band(t, false, false, false);
   else if (wide)

@@ -46,7 +46,7 @@ static struct tap_sums sum_taps(const struct bnn_bconv2d_plan *plan, const struc
   struct tap_sums sums = {0, 0};
   for (uint32_t ky = 0; ky < y.kernel; ky++)
     for (uint32_t kx = 0; kx < x.kernel; kx++, filter += l->group_words) {
-      if (p->border == BNN_BORDER_ONE || (bnn_axis_inside(&y, out_y, ky) && bnn_axis_inside(&x, out_x, kx)))
+      if (p->border == BNN_BORDER_ONE || (bnn_bconv2d_inside(&y, out_y, ky) && bnn_bconv2d_inside(&x, out_x, kx)))
         sums.inside_channels += (int32_t)l->group_channels;
       else
         for (uint32_t i = 0; i < l->group_words; i++) sums.outside_bits += (int32_t)popcount(filter[i]);
@@ -61,32 +61,44 @@ static int32_t popcount_limit(int64_t base, int64_t threshold, int64_t bits) {
   return (int32_t)(limit < 0 ? 0 : limit > bits + 1 ? bits + 1 : limit);
 }
 
-static void pack_base(const struct bnn_bconv2d_plan *plan, const struct bnn_bconv2d_layout *l, const struct bnn_bconv2d_weights *weights,
-                      uint32_t out_y, uint32_t out_x, int32_t *base) {
-  const struct bnn_bconv2d_problem *p = &plan->problem;
-  const uint32_t group_padded = l->filters_padded / p->groups;
-  const uint32_t filter_words = p->window.kernel_h * p->window.kernel_w * l->group_words;
+/* One channel of a class: base, or the limit that stands for it. */
+static int32_t base_of(const struct bnn_bconv2d_plan *plan, const struct bnn_bconv2d_layout *l,
+                       const struct bnn_bconv2d_weights *weights, uint32_t filter, uint32_t out_y, uint32_t out_x) {
+  const struct bnn_window *w = &plan->problem.window;
+  const uint32_t taps = w->kernel_h * w->kernel_w;
+  const struct tap_sums sums =
+      sum_taps(plan, l, weights->filter + (size_t)filter * taps * l->group_words, out_y, out_x);
+  const int32_t base = sums.inside_channels + 2 * sums.outside_bits;
+  if (plan->problem.output == BNN_BCONV2D_F32) return base;
+  return popcount_limit(base, weights->threshold[filter], (int64_t)taps * l->group_channels);
+}
+
+/* The row of `start` or `base` for the class of an output pixel. Channels that do not exist give zero bits: their sum never
+ * reaches zero, their limit is beyond every popcount. */
+static void pack_row(const struct bnn_bconv2d_plan *plan, const struct bnn_bconv2d_layout *l,
+                     const struct bnn_bconv2d_weights *weights, uint32_t out_y, uint32_t out_x, void *row) {
+  const bool f32 = plan->problem.output == BNN_BCONV2D_F32;
+  const uint32_t group_padded = l->filters_padded / plan->problem.groups;
+  int16_t *start = row;
+  int32_t *base = row;
   for (uint32_t i = 0; i < l->filters_padded; i++) {
-    const uint32_t group = i / group_padded, channel = i % group_padded, filter = group * l->group_filters + channel;
-    const bool bits = p->output == BNN_BCONV2D_BITS;
-    if (channel >= l->group_filters) {
-      base[i] = bits ? -1 : 0; /* as a limit, -1 is beyond every popcount: the tail bits are zero */
-      continue;
-    }
-    const struct tap_sums sums = sum_taps(plan, l, weights->filter + (size_t)filter * filter_words, out_y, out_x);
-    const int32_t value = sums.inside_channels + 2 * sums.outside_bits;
-    const int32_t taps = (int32_t)(p->window.kernel_h * p->window.kernel_w * l->group_channels);
-    base[i] = bits ? popcount_limit(value, weights->threshold[filter], taps) : value;
+    const uint32_t channel = i % group_padded, filter = i / group_padded * l->group_filters + channel;
+    const bool exists = channel < l->group_filters;
+    const int32_t value = exists ? base_of(plan, l, weights, filter, out_y, out_x) : 0;
+    if (plan->narrow)
+      start[i] = (int16_t)(f32 ? -value / 2 : exists ? -value : INT16_MIN);
+    else
+      base[i] = f32 || exists ? value : -1;
   }
 }
 
 static void pack_table(const struct bnn_bconv2d_plan *plan, const struct bnn_bconv2d_layout *l, const float *floats, const int32_t *ints,
-                       float missing, float *table) {
+                       float missing, float scale, float *table) {
   const uint32_t group_padded = l->filters_padded / plan->problem.groups;
   for (uint32_t i = 0; i < l->filters_padded; i++) {
     const uint32_t channel = i % group_padded, filter = i / group_padded * l->group_filters + channel;
     const bool exists = channel < l->group_filters;
-    table[i] = exists && floats ? floats[filter] : exists && ints ? (float)ints[filter] : missing;
+    table[i] = scale * (exists && floats ? floats[filter] : exists && ints ? (float)ints[filter] : missing);
   }
 }
 
@@ -106,20 +118,27 @@ void bnn_bconv2d_pack(const struct bnn_bconv2d_plan *plan, const struct bnn_bcon
     }
 
   const struct bnn_axis y = bnn_axis_y(&plan->patches), x = bnn_axis_x(&plan->patches);
-  uint32_t *class_y = (uint32_t *)(void *)(out + l.class_y), *class_x = (uint32_t *)(void *)(out + l.class_x);
-  const uint32_t scale_x = l.filters_padded, scale_y = plan->classes_x * scale_x;
-  bnn_axis_classify(&y, p->border, scale_y, class_y);
-  bnn_axis_classify(&x, p->border, scale_x, class_x);
-  int32_t *base = (int32_t *)(void *)(out + l.base);
+  uint32_t *class_y = (uint32_t *)(void *)(out + l.class_y);
+  struct bnn_bconv2d_pixel *columns = (struct bnn_bconv2d_pixel *)(void *)(out + l.columns);
+  const uint32_t row_bytes = l.filters_padded * (uint32_t)bnn_bconv2d_entry(plan);
+  for (uint32_t i = 0, last = 0; i < y.out; i++) class_y[i] = (last += bnn_bconv2d_starts_class(plan, &y, i)) * plan->classes_x * row_bytes;
+  for (uint32_t i = 0, last = 0; i < x.out; i++) {
+    last += bnn_bconv2d_starts_class(plan, &x, i);
+    columns[i].patch = bnn_patches_column(&plan->patches, i) * (uint32_t)sizeof(uint32_t);
+    columns[i].row = last * row_bytes;
+  }
   for (uint32_t i = 0; i < y.out; i++) /* the first position of each class stands for it */
     for (uint32_t j = 0; j < x.out; j++)
-      if ((!i || class_y[i] != class_y[i - 1]) && (!j || class_x[j] != class_x[j - 1]))
-        pack_base(plan, &l, weights, i, j, base + class_y[i] + class_x[j]);
+      if ((!i || class_y[i] != class_y[i - 1]) && (!j || columns[j].row != columns[j - 1].row))
+        pack_row(plan, &l, weights, i, j, out + l.rows + class_y[i] + columns[j].row);
 
   if (p->output == BNN_BCONV2D_BITS) return;
-  pack_table(plan, &l, weights->multiplier, NULL, 1.0f, (float *)(void *)(out + l.multiplier));
-  pack_table(plan, &l, weights->bias, NULL, 0.0f, (float *)(void *)(out + l.bias));
+  const float clamp_scale = plan->narrow ? -0.5f : 1.0f; /* a negative one swaps the clamps */
+  const int32_t *lo = plan->narrow ? weights->clamp_hi : weights->clamp_lo;
+  const int32_t *hi = plan->narrow ? weights->clamp_lo : weights->clamp_hi;
+  pack_table(plan, &l, weights->multiplier, NULL, 1.0f, 1.0f / clamp_scale, (float *)(void *)(out + l.multiplier));
+  pack_table(plan, &l, weights->bias, NULL, 0.0f, 1.0f, (float *)(void *)(out + l.bias));
   if (!plan->clamped) return;
-  pack_table(plan, &l, NULL, weights->clamp_lo, -INFINITY, (float *)(void *)(out + l.clamp_lo));
-  pack_table(plan, &l, NULL, weights->clamp_hi, INFINITY, (float *)(void *)(out + l.clamp_hi));
+  pack_table(plan, &l, NULL, lo, -INFINITY / clamp_scale, clamp_scale, (float *)(void *)(out + l.clamp_lo));
+  pack_table(plan, &l, NULL, hi, INFINITY / clamp_scale, clamp_scale, (float *)(void *)(out + l.clamp_hi));
 }

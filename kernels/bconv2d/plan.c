@@ -14,8 +14,10 @@ extern const struct bnn_family bnn_bconv2d_family;
 const struct bnn_family bnn_bconv2d_family = {"bconv2d", rows, sizeof rows / sizeof *rows, sizeof *rows};
 
 enum {
-  BAND_PIXELS = 48, /* enough to use a tile's weights well, few enough that the band's output stays in the first cache */
+  BAND_PIXELS = 96, /* enough to use a tile's weights well, few enough that patches and half-written lines of output stay
+                       in the first cache from one tile to the next */
   MIN_UNITS = 16,   /* so that a handful of threads share even a small image evenly */
+  NARROW_WORDS = 1023, /* of a run whose sums, and a limit beyond them, fit a signed 16-bit number */
 };
 
 static size_t align64(size_t bytes) { return (bytes + 63) & ~(size_t)63; }
@@ -32,10 +34,10 @@ struct bnn_bconv2d_layout bnn_bconv2d_layout_of(const struct bnn_bconv2d_plan *p
   l.tile_words = (size_t)plan->kernel->mr * plan->patches.run_words;
   const size_t table = align64(l.filters_padded * sizeof(float));
   const bool f32 = p->output == BNN_BCONV2D_F32;
-  l.base = align64(l.tile_words * 4 * p->groups * l.group_tiles);
-  l.class_y = l.base + align64((size_t)plan->classes_y * plan->classes_x * l.filters_padded * sizeof(int32_t));
-  l.class_x = l.class_y + align64(plan->patches.out_h * sizeof(uint32_t));
-  l.multiplier = l.class_x + align64(plan->patches.out_w * sizeof(uint32_t));
+  l.rows = align64(l.tile_words * sizeof(uint32_t) * p->groups * l.group_tiles);
+  l.columns = l.rows + align64((size_t)plan->classes_y * plan->classes_x * l.filters_padded * bnn_bconv2d_entry(plan));
+  l.class_y = l.columns + align64(plan->patches.out_w * sizeof(struct bnn_bconv2d_pixel));
+  l.multiplier = l.class_y + align64(plan->patches.out_h * sizeof(uint32_t));
   l.bias = l.multiplier + (f32 ? table : 0);
   l.clamp_lo = l.bias + (f32 ? table : 0);
   l.clamp_hi = l.clamp_lo + (plan->clamped ? table : 0);
@@ -53,26 +55,22 @@ struct bnn_bconv2d_scratch bnn_bconv2d_scratch_of(const struct bnn_bconv2d_plan 
   return s;
 }
 
-bool bnn_axis_inside(const struct bnn_axis *a, uint32_t position, uint32_t tap) {
+bool bnn_bconv2d_inside(const struct bnn_axis *a, uint32_t position, uint32_t tap) {
   const int64_t at = bnn_axis_origin(a, position) + (int64_t)tap * a->dilation;
   return at >= 0 && at < a->in;
 }
 
-/* Taps inside the image are a range; positions with the same range are one class. */
-static bool same_class(const struct bnn_axis *a, uint32_t left, uint32_t right) {
+bool bnn_bconv2d_starts_class(const struct bnn_bconv2d_plan *plan, const struct bnn_axis *a, uint32_t position) {
+  if (!position || plan->problem.border == BNN_BORDER_ONE) return false;
   for (uint32_t tap = 0; tap < a->kernel; tap++)
-    if (bnn_axis_inside(a, left, tap) != bnn_axis_inside(a, right, tap)) return false;
-  return true;
+    if (bnn_bconv2d_inside(a, position - 1, tap) != bnn_bconv2d_inside(a, position, tap)) return true;
+  return false;
 }
 
-/* Both ends of the range only move one way as the position grows, so a class is a run of neighbours. */
-uint32_t bnn_axis_classify(const struct bnn_axis *a, enum bnn_border border, uint32_t scale, uint32_t *classes) {
-  uint32_t last = 0;
-  for (uint32_t i = 0; i < a->out; i++) {
-    if (border == BNN_BORDER_ZERO && i && !same_class(a, i - 1, i)) last++;
-    if (classes) classes[i] = last * scale;
-  }
-  return last + 1;
+static uint32_t count_classes(const struct bnn_bconv2d_plan *plan, struct bnn_axis axis) {
+  uint32_t count = 1;
+  for (uint32_t i = 0; i < axis.out; i++) count += bnn_bconv2d_starts_class(plan, &axis, i);
+  return count;
 }
 
 bool bnn_bconv2d_plan(struct bnn_bconv2d_plan *plan, const struct bnn_bconv2d_problem *problem, bool clamped,
@@ -86,9 +84,9 @@ bool bnn_bconv2d_plan(struct bnn_bconv2d_plan *plan, const struct bnn_bconv2d_pr
                                        .pixel_words = ceil_div(p->channels, 32),
                                        .group_words = ceil_div(p->channels / p->groups, 32)};
   bnn_patches_plan(&plan->patches, BNN_COLUMNS, BAND_PIXELS);
-  const struct bnn_axis y = bnn_axis_y(&plan->patches), x = bnn_axis_x(&plan->patches);
-  plan->classes_y = bnn_axis_classify(&y, p->border, 0, NULL);
-  plan->classes_x = bnn_axis_classify(&x, p->border, 0, NULL);
+  plan->narrow = plan->patches.run_words <= NARROW_WORDS && (p->output == BNN_BCONV2D_BITS || p->channels / p->groups % 2 == 0);
+  plan->classes_y = count_classes(plan, bnn_axis_y(&plan->patches));
+  plan->classes_x = count_classes(plan, bnn_axis_x(&plan->patches));
 
   const struct bnn_bconv2d_layout layout = bnn_bconv2d_layout_of(plan);
   const size_t bands = (size_t)plan->patches.batch * plan->patches.bands;

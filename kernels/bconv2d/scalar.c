@@ -16,8 +16,9 @@ static float bound(float value, float lo, float hi) {
   return value > hi ? hi : value;
 }
 
-static float output_f32(const struct bnn_bconv2d_tile *t, uint32_t channel, int32_t acc) {
-  float value = (float)acc;
+/* sum: acc, or acc / -2 where sums begin at `start`. */
+static float transform(const struct bnn_bconv2d_tile *t, uint32_t channel, int32_t sum) {
+  float value = (float)sum;
   if (t->clamp_lo) value = bound(value, t->clamp_lo[channel], t->clamp_hi[channel]);
   const float scaled = value * t->multiplier[channel];
   return bound(scaled + t->bias[channel], t->lo, t->hi);
@@ -27,18 +28,18 @@ void bnn_bconv2d_8x1_scalar(const struct bnn_bconv2d_tile *t) {
   for (uint32_t p = 0; p < t->pixel_count; p++) {
     uint32_t count[MR] = {0};
     const uint32_t *w = t->weights;
-    const uint32_t *x = t->x + t->pixels[p].patch;
+    const uint32_t *x = bnn_bconv2d_patch(t, p);
     for (uint32_t i = 0; i < t->run_words; i++, w += MR)
       for (uint32_t c = 0; c < MR; c++) count[c] += popcount(x[i] ^ w[c]);
-    const int32_t *base = t->base + t->pixels[p].base;
     unsigned char *y = t->y + p * t->y_step;
-    if (t->output == BNN_BCONV2D_F32) {
-      float *out = (float *)(void *)y;
-      for (uint32_t c = 0; c < MR; c++) out[c] = output_f32(t, c, base[c] - 2 * (int32_t)count[c]);
-    } else {
-      unsigned bits = 0;
-      for (uint32_t c = 0; c < MR; c++) bits |= (unsigned)(count[c] >= (uint32_t)base[c]) << c;
-      *y = (unsigned char)bits;
+    unsigned bits = 0;
+    for (uint32_t c = 0; c < MR; c++) {
+      const int32_t popcounts = (int32_t)count[c];
+      const int32_t sum = t->start ? bnn_bconv2d_start(t, p)[c] + popcounts : bnn_bconv2d_base(t, p)[c] - 2 * popcounts;
+      const bool reached = t->start ? sum >= 0 : count[c] >= (uint32_t)bnn_bconv2d_base(t, p)[c];
+      if (t->output == BNN_BCONV2D_F32) ((float *)(void *)y)[c] = transform(t, c, sum);
+      bits |= (unsigned)reached << c;
     }
+    if (t->output == BNN_BCONV2D_BITS) *y = (unsigned char)bits;
   }
 }

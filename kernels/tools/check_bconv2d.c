@@ -117,7 +117,11 @@ bool check_bconv2d(struct check_case *c, const struct bnn_select *select, bool *
   if (f32 && check_between(c, 0, 3)) weights.bias = check_floats(c, p.filters);
   const bool clamped = f32 && !check_between(c, 0, 2);
   if (clamped && check_between(c, 0, 3)) weights.clamp_lo = integers(c, p.filters, -(int32_t)taps / 2, taps / 2);
-  if (clamped) weights.clamp_hi = integers(c, p.filters, (int32_t)taps / 2, taps / 2);
+  if (clamped && (!weights.clamp_lo || check_between(c, 0, 3))) {
+    int32_t *hi = integers(c, p.filters, (int32_t)taps / 2, taps / 2);
+    for (uint32_t i = 0; weights.clamp_lo && i < p.filters; i++) hi[i] = hi[i] < weights.clamp_lo[i] ? weights.clamp_lo[i] : hi[i];
+    weights.clamp_hi = hi;
+  }
   if (!f32) weights.threshold = integers(c, p.filters, 0, c->data == CHECK_RANDOM ? taps / 8 + 2 : taps + 1);
 
   struct bnn_bconv2d_plan plan;

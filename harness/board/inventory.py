@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from harness.board import marked
+from harness.board import marked, transports
 from harness.board.marked import Marks
 from harness.errors import ConfigError
 
@@ -65,8 +65,8 @@ class Target(_Frozen):
 class Settings(_Frozen):
     """What `defaults` may set for every device."""
 
-    transport: Literal["local", "ssh"] = "ssh"
-    """How the board is reached."""
+    transport: Annotated[str, Field(examples=list(transports.OWN))] = "ssh"
+    """How the board is reached: ssh, openssh (the system's own), adb (Android), local, or what a package adds."""
     host: str | None = None
     """Address, or alias of ~/.ssh/config; the device's name when absent."""
     user: str | None = None
@@ -176,12 +176,14 @@ def load(root: Path) -> Inventory:
         for name in file.devices
     }
     for device in devices.values():
-        if device.target not in file.targets:
-            raise ConfigError(
-                f'{marks.at("devices", device.name, "target")}: there is no target "{device.target}".',
-                f"Targets are {', '.join(file.targets)}.",
-                _did_you_mean(device.target, file.targets) or f"Add it below `targets` in {SHARED}.",
-            )
+        for field, names in (("target", file.targets), ("transport", transports.known())):
+            value = getattr(device, field)
+            if value not in names:
+                raise ConfigError(
+                    f'{marks.at("devices", device.name, field)}: there is no {field} "{value}".',
+                    f"There are {', '.join(names)}.",
+                    _did_you_mean(value, names),
+                )
     return Inventory(targets=file.targets, devices=devices)
 
 

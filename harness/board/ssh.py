@@ -123,9 +123,7 @@ def open_connection(device: Device) -> Connection:
         HostKeyRefused: the key of the board, or of a jump host, is not trusted.
         ConfigError: ~/.ssh/config or a known_hosts file has a mistake.
     """
-    config = Path(device.ssh_config).expanduser() if device.ssh_config else None
-    if device.lab:
-        config = lab.ssh_config(device.lab)
+    config = config_of(device)
     settings = ssh_settings.lookup(device.address, device.user, device.port, config)
     gateway: Connection | str | None = settings.proxy_command
     for hop in settings.jumps:
@@ -134,6 +132,13 @@ def open_connection(device: Device) -> Connection:
         at_hop = ssh_settings.lookup(host, user or None, int(port) if port else None, config)
         gateway = _opened(device, at_hop, gateway)
     return _opened(device, settings, gateway)
+
+
+def config_of(device: Device) -> Path | None:
+    """The ssh configuration that reaches the device; None for the user's own."""
+    if device.lab:
+        return lab.ssh_config(device.lab)
+    return Path(device.ssh_config).expanduser() if device.ssh_config else None
 
 
 def close_connection(connection: Connection) -> None:

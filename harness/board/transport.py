@@ -14,6 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from harness.board import transports
 from harness.board.completed import Completed
 from harness.board.inventory import Device
 from harness.board.process import Process, shell_text
@@ -129,8 +130,5 @@ def connect(device: Device) -> Transport:
         HostKeyRefused: the board's key is not trusted, or is another than the trusted one.
         DeviceUnfit: connected, but the work directory cannot be used.
     """
-    from harness.board.local import Local
-    from harness.board.ssh import Ssh
-
-    transports: dict[str, type[Transport]] = {"local": Local, "ssh": Ssh}
-    return transports[device.transport](device)._settle()
+    opened: Transport = transports.load(device.transport)(device)
+    return opened._settle()

@@ -25,11 +25,12 @@ from harness.errors import DeviceLost, DeviceUnfit
 CODE = struct.pack("<3I", 0xD2800BA8, 0xD28000E0, 0xD4000001)
 
 
-@pytest.fixture(params=["ssh", "local"])
+@pytest.fixture(params=["ssh", "openssh", "local"])
 def transport(request: pytest.FixtureRequest, board: Device, boards: Inventory, tmp_path: Path) -> Iterator[Transport]:
     """A board by each transport, with an empty work directory."""
-    device = board if request.param == "ssh" else boards.devices["local"]
-    with connect(device.model_copy(update={"workdir": str(tmp_path / "work")})) as transport:
+    device = boards.devices["local"] if request.param == "local" else board
+    fields = {"transport": request.param, "workdir": str(tmp_path / "work")}
+    with connect(device.model_copy(update=fields)) as transport:
         yield transport
 
 
@@ -61,8 +62,8 @@ def test_arm_code_runs_under_the_runner(boards: Inventory, program: Path) -> Non
 
 
 @pytest.mark.parametrize("name", ["qemu-armv7", "local"])
-def test_a_binary_for_another_machine_is_unfit(boards: Inventory, program: Path, name: str) -> None:
-    with connect(boards.devices[name]) as transport:
+def test_a_binary_for_another_machine_is_unfit(boards: Inventory, program: Path, tmp_path: Path, name: str) -> None:
+    with connect(boards.devices[name].model_copy(update={"workdir": str(tmp_path / "work")})) as transport:
         path = deploy.push(transport, {"bnn": program}).paths["bnn"]
         with pytest.raises(DeviceUnfit, match="cannot execute a binary for"):
             job.collect(transport, path, [])

@@ -67,7 +67,7 @@ def test_devices_are_chosen_by_name_tag_and_glob(tmp_path: Path) -> None:
         ("{target: host, prot: 3}", r'devices.yaml:2: devices.pi.prot: unknown field "prot". Did you mean port\?'),
         ("{target: host, password: x}", "secrets have no place"),
         ("{target: hots}", r'devices.yaml:2: there is no target "hots".*Did you mean host\?'),
-        ("{target: host, transport: shh}", "'shh' is not 'local' or 'ssh'. Did you mean ssh"),
+        ("{target: host, transport: shh}", r'there is no transport "shh".*Did you mean ssh'),
         ("{target: host, port: 99999}", "devices.pi.port: 99999: .*less than or equal to 65535"),
         ("{target: host, cpus: all}", "a list of CPUs looks like 0-3 or 4,5"),
         ("{target: host, workdir: here}", "starts with / or ~/"),

@@ -344,6 +344,14 @@ def test_quant_of_weights_is_folded(tmp_path: Path) -> None:
     np.testing.assert_array_equal(data, (np.where(W >= 0, 1, -1) * scale).transpose(0, 2, 3, 1))
 
 
+def test_quant_of_one_filter_keeps_its_axes(tmp_path: Path) -> None:
+    nodes = [_node("BipolarQuant", "w", "s", domain=QONNX, to="q"), _node("Conv", "x", "q")]
+    model = _model(nodes, IMAGE, domains=(QONNX,), w=W[:1], s=np.full((1, 1, 1, 1), 0.5, np.float32))
+    plain = _model([_node("Conv", "x", "w")], IMAGE, w=np.where(W[:1] >= 0, 0.5, -0.5).astype(np.float32))
+    x = _floats(*IMAGE)
+    np.testing.assert_allclose(_ours(model, tmp_path, x), _theirs(plain, x), atol=1e-5)
+
+
 def test_a_constant_quantiser_is_noted(tmp_path: Path) -> None:
     nodes = [_node("Relu", to="r"), _node("BipolarQuant", "r", "s", domain=QONNX)]
     path = tmp_path / "model.onnx"
@@ -452,6 +460,52 @@ def test_a_damaged_file_is_one_clear_error(name: str, tmp_path: Path) -> None:
             refused += "\n" not in str(error)
         assert time.monotonic() - begin < 2
     assert refused > 60
+
+
+_SIZES = (0, 1, -1, 2, 3, 5, 4096, 1 << 20, 1 << 31, (1 << 63) - 1, -(1 << 63))
+
+
+def _contradict(model: onnx.ModelProto, chance: random.Random) -> None:
+    """Changes one thing that still parses: an attribute, an operand, an operator, a shape."""
+    node = chance.choice(model.graph.node)
+    weight = chance.choice(model.graph.initializer)
+    kinds = sorted(
+        {other.op_type for other in model.graph.node} | {"Pad", "Slice", "Gather", "Range", "Split", "Expand"}
+    )
+    match chance.randrange(6):
+        case 0 if node.attribute:
+            attribute = chance.choice(node.attribute)
+            attribute.i = chance.choice(_SIZES)
+            if attribute.ints:
+                attribute.ints[chance.randrange(len(attribute.ints))] = chance.choice(_SIZES)
+        case 1 if node.input:
+            node.input[chance.randrange(len(node.input))] = chance.choice(["", "x", weight.name])
+        case 2 if node.input:
+            node.input.pop()
+        case 3:
+            node.op_type = chance.choice(kinds)
+        case 4 if weight.dims:
+            weight.dims[chance.randrange(len(weight.dims))] = chance.choice(_SIZES)
+        case _:
+            weight.data_type = chance.randrange(26)
+
+
+@pytest.mark.parametrize("name", ["legacy_ste_function_padminus1", "qcdq_int4_int2"])
+def test_a_file_that_contradicts_itself_is_one_clear_error(name: str, tmp_path: Path) -> None:
+    content = (DATA / name / "model.onnx").read_bytes()
+    chance, path, refused = random.Random(13), tmp_path / "model.onnx", 0
+    for _ in range(200):
+        model = onnx.load_model_from_string(content)
+        for _ in range(chance.choice((1, 1, 2, 3))):
+            _contradict(model, chance)
+        path.write_bytes(model.SerializeToString())
+        begin = time.monotonic()
+        try:
+            importers.load(path)
+        except ModelError as error:
+            refused += "\n" not in str(error)
+        assert time.monotonic() - begin < 2
+    assert refused > 80
 
 
 # --- orders of axes -------------------------------------------------------------------------------------------------

@@ -100,16 +100,17 @@ def compute(
     present = [value for value in inputs if value is not None]
     try:
         elements = _SIZES[operator.kind](operator, present)
-    except IndexError:
-        raise ModelError(f"{operator.name!r}: {operator.kind} lacks an input.") from None
+    except (IndexError, ValueError):
+        raise ModelError(f"{operator.name!r}: {operator.kind} lacks an input, or has an empty one.") from None
     spend(abs(elements))
     feeds = {name: value for name, value in zip(operator.inputs, inputs, strict=True) if name}
     try:
         with np.errstate(all="ignore"):
             results = ReferenceEvaluator(operator.proto, opsets={STANDARD: opset}).run(None, feeds)
     except Exception as broken:  # whatever a foreign operator may raise when its operands make no sense
+        reason = " ".join(str(broken).split())[:200]
         raise ModelError(
-            f"{operator.name!r}: {operator.kind} cannot be computed from its constants ({str(broken)[:200]}).",
+            f"{operator.name!r}: {operator.kind} cannot be computed from its constants ({reason}).",
             "The file is damaged, or its weights do not fit together.",
         ) from None
     values = [np.asarray(result) for result in results]

@@ -178,6 +178,8 @@ class Translation:
         logical = layout.logical(shape, order)
         data = self.graph.data(tensor)
         if data is not None and image is None:
+            if data.ndim != len(order):  # a scalar has one axis in the graph
+                return Value((), data=data.reshape(()))
             return Value(logical, data=data.transpose(layout.inverse(order)))
         return Value(logical, tensor, order, None, image)
 
@@ -220,7 +222,8 @@ class Translation:
         """Operands of an elementwise node, with their axes in one order.
 
         Returns:
-            tensors that broadcast as the values do, and the order (and image, see Value) of the result.
+            tensors that broadcast as the values do (constants without leading axes of one), and the order (and image,
+            see Value) of the result.
         """
         rank = max(len(value.shape) for value in values)
         computed = [value for value in values if value.data is None]
@@ -234,7 +237,10 @@ class Translation:
         tensors = []
         for value in values:
             if value.data is not None:
-                tensors.append(self._aligned(value.data, rank, order, image))
+                data = self._aligned(value.data, rank, order, image)
+                while lead is not None and data.ndim > 1 and data.shape[0] == 1:
+                    data = data[0]
+                tensors.append(self.constant("constant", data))
             elif image is not None:
                 tensors.append(value.tensor)
             else:
@@ -243,17 +249,13 @@ class Translation:
                 )
         return tensors, order, image
 
-    def _aligned(self, data: Array, rank: int, order: tuple[int, ...], image: tuple[int, int, int] | None) -> str:
-        """A constant operand, in the order of the others and without leading axes of one."""
-        if data.size == 1:
-            return self.constant("constant", data.reshape(1))
+    @staticmethod
+    def _aligned(data: Array, rank: int, order: tuple[int, ...], image: tuple[int, int, int] | None) -> Array:
+        """A constant operand with the axes of the others, in their order."""
         data = data.reshape((*[1] * (rank - data.ndim), *data.shape))
         if image is not None and data.shape[-1] > 1:
             data = data[..., layout.channels_last(image)]
-        data = data.transpose(order)
-        while data.ndim > 1 and data.shape[0] == 1:
-            data = data[0]
-        return self.constant("constant", data)
+        return data.transpose(order)
 
     def reshaped(self, value: Value, shape: tuple[int, ...]) -> Value:
         """The value in another shape; the data moves only where the new axes run across the order of the old."""

@@ -3,8 +3,11 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
 
 from harness.board.client import Client
 from harness.board.inventory import Device
@@ -36,15 +39,23 @@ class Adb(Client):
 
     def __init__(self, device: Device) -> None:
         super().__init__(device)
-        self._adb = str(debian.tool("adb"))
+        adb = debian.tool("adb")
+        self._adb = str(adb)
+        self._environment = libraries(adb)
         self._open = False
         if ":" in device.address:
-            subprocess.run([self._adb, "connect", device.address], capture_output=True, timeout=device.timeouts.connect)
+            with suppress(subprocess.TimeoutExpired):  # then the first command tells what is wrong
+                subprocess.run(
+                    [self._adb, "connect", device.address],
+                    capture_output=True,
+                    timeout=device.timeouts.connect,
+                    env={**os.environ, **self._environment},
+                )
         self.reopen()
         self._open = True
 
     def _argv(self, text: str) -> Sequence[str]:
-        return [self._adb, "-s", self.device.address, "shell", "-T", "-x", text]
+        return [self._adb, "-s", self.device.address, "shell", "-T", text]
 
     def _judge(self, code: int, stderr: bytes) -> DeviceError | None:
         said = stderr.decode("utf-8", "replace").strip()
@@ -54,3 +65,11 @@ class Adb(Client):
             return DeviceLost(f"{self.device.name}: the connection broke ({said}).", "", "Run it again.")
         _, what, why, remedy = next(row for row in TABLE if row[0] in said)
         return Unreachable(f"{self.device.name} {what} ({said}).", why, remedy)
+
+
+def libraries(adb: Path) -> Mapping[str, str]:
+    """The environment in which adb finds its libraries where it was unpacked and not installed: Debian keeps them in a
+    folder of their own, which its adb knows by an absolute path."""
+    found = debian.environment(adb)
+    folders = [f"{folder}/android" for folder in found.get("LD_LIBRARY_PATH", "").split(":") if folder]
+    return {"LD_LIBRARY_PATH": ":".join([*folders, found["LD_LIBRARY_PATH"]])} if folders else {}

@@ -9,8 +9,9 @@ import signal
 import subprocess
 import threading
 from abc import abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import IO
 
 from harness.board.process import Process
@@ -23,6 +24,9 @@ Judge = Callable[[int, bytes], DeviceError | None]
 class Client(Transport):
     """A board that is reached by running a program for every command."""
 
+    _environment: Mapping[str, str] = {}
+    """What the program needs in its environment beside ours."""
+
     @abstractmethod
     def _argv(self, text: str) -> Sequence[str]:
         """The program and its arguments that run shell `text` on the board."""
@@ -32,7 +36,8 @@ class Client(Transport):
         return None
 
     def _start(self, command: str, text: str, timeout: float, stdin: bytes | None) -> Process:
-        return ClientProcess(command, self._argv(text), timeout, stdin, self._judge)
+        program = Program(self._argv(text), self._environment, self._judge)
+        return ClientProcess(command, program, timeout, stdin)
 
     def reopen(self) -> None:
         done = self.run(["true"], timeout=self.device.timeouts.connect)
@@ -43,12 +48,22 @@ class Client(Transport):
         pass
 
 
+@dataclass(frozen=True)
+class Program:
+    argv: Sequence[str]
+    environment: Mapping[str, str]
+    judge: Judge
+
+
 class ClientProcess(Process):
-    def __init__(self, command: str, argv: Sequence[str], timeout: float, stdin: bytes | None, judge: Judge) -> None:
+    def __init__(self, command: str, program: Program, timeout: float, stdin: bytes | None) -> None:
         super().__init__(command, timeout)
         pipe = subprocess.PIPE
-        self._judge = judge
-        self._popen = subprocess.Popen(argv, stdin=pipe, stdout=pipe, stderr=pipe, start_new_session=True)
+        environment = {**os.environ, **program.environment}
+        self._judge = program.judge
+        self._popen = subprocess.Popen(
+            program.argv, stdin=pipe, stdout=pipe, stderr=pipe, start_new_session=True, env=environment
+        )
         self._selector = selectors.DefaultSelector()
         for stream in (self._popen.stdout, self._popen.stderr):
             assert stream is not None

@@ -4,14 +4,18 @@
 from __future__ import annotations
 
 import os
+import socket
+import subprocess
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from harness.board import inventory, lab
+from harness.board import adb, inventory, lab
 from harness.board.inventory import Device, Inventory
+from harness.cross import debian
+from tests.e2e.adbd import Adbd
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -42,6 +46,19 @@ def boards(state: Path) -> Iterator[Inventory]:
 def board(boards: Inventory, state: Path) -> Device:
     """The stand-in as a plain board: no runner, for tests that run shell scripts."""
     return boards.devices["qemu-aarch64"].model_copy(update={"runner": ()})
+
+
+@pytest.fixture(scope="session")
+def android() -> Iterator[Device]:
+    """A device behind the real `adb`, with an adb server of this test run's own."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        os.environ["ANDROID_ADB_SERVER_PORT"] = str(probe.getsockname()[1])
+    with Adbd() as daemon:
+        yield Device(name="phone", target="host", transport="adb", host=f"127.0.0.1:{daemon.port}")
+    tool = debian.tool("adb")
+    subprocess.run([tool, "kill-server"], env={**os.environ, **adb.libraries(tool)}, check=True)
+    del os.environ["ANDROID_ADB_SERVER_PORT"]
 
 
 @pytest.fixture

@@ -25,10 +25,12 @@ from harness.errors import DeviceLost, DeviceUnfit
 CODE = struct.pack("<3I", 0xD2800BA8, 0xD28000E0, 0xD4000001)
 
 
-@pytest.fixture(params=["ssh", "openssh", "local"])
-def transport(request: pytest.FixtureRequest, board: Device, boards: Inventory, tmp_path: Path) -> Iterator[Transport]:
+@pytest.fixture(params=["ssh", "openssh", "adb", "local"])
+def transport(
+    request: pytest.FixtureRequest, board: Device, boards: Inventory, android: Device, tmp_path: Path
+) -> Iterator[Transport]:
     """A board by each transport, with an empty work directory."""
-    device = boards.devices["local"] if request.param == "local" else board
+    device = {"local": boards.devices["local"], "adb": android}.get(request.param, board)
     fields = {"transport": request.param, "workdir": str(tmp_path / "work")}
     with connect(device.model_copy(update=fields)) as transport:
         yield transport

@@ -31,7 +31,18 @@ static bool is_pointwise(const struct bnn_window *w) {
          !(w->pad_top | w->pad_left | w->pad_bottom | w->pad_right);
 }
 
-void bnn_patches_plan(struct bnn_patches *p, enum bnn_layout layout, uint32_t band_pixels) {
+static uint32_t common_divisor(uint32_t a, uint32_t b) { return b ? common_divisor(b, a % b) : a; }
+
+/* Few bands of equal size, of so many rows that their pixels come in whole tiles. */
+static void plan_bands(struct bnn_patches *p, uint32_t band_pixels, uint32_t nr) {
+  const uint32_t even_rows = nr / common_divisor(nr, p->out_w);
+  const uint32_t bands = ceil_div(p->out_h, ceil_div(band_pixels, p->out_w)), rows = ceil_div(p->out_h, bands);
+  const uint32_t whole_rows = ceil_div(rows, even_rows) * even_rows;
+  p->band_rows = whole_rows < p->out_h ? whole_rows : p->out_h;
+  p->bands = ceil_div(p->out_h, p->band_rows);
+}
+
+void bnn_patches_plan(struct bnn_patches *p, enum bnn_layout layout, uint32_t band_pixels, uint32_t nr) {
   struct bnn_window *w = &p->window;
   if (is_pointwise(w)) {
     p->in_h = p->out_h = p->batch * p->out_h * p->out_w;
@@ -59,9 +70,7 @@ void bnn_patches_plan(struct bnn_patches *p, enum bnn_layout layout, uint32_t ba
     p->between_runs = w->dilation_h * columns * p->step;
     p->line = w->stride_h * columns * p->step;
   }
-  const uint32_t bands = ceil_div(p->out_h, ceil_div(band_pixels, p->out_w));
-  p->band_rows = ceil_div(p->out_h, bands);
-  p->bands = ceil_div(p->out_h, p->band_rows);
+  plan_bands(p, band_pixels, nr);
 }
 
 size_t bnn_patches_bytes(const struct bnn_patches *p) {

@@ -54,8 +54,9 @@ struct bnn_band {
 };
 
 /* Decides the layout: in place, or the one given. The first fields are set already; a window of 1x1 without padding and
- * stride becomes one column of pixels, whatever the image was. Bands get about `band_pixels` output pixels. */
-void bnn_patches_plan(struct bnn_patches *patches, enum bnn_layout layout, uint32_t band_pixels);
+ * stride becomes one column of pixels, whatever the image was. Bands get about `band_pixels` output pixels, if possible a
+ * multiple of `nr`, the pixels that a kernel takes at once. */
+void bnn_patches_plan(struct bnn_patches *patches, enum bnn_layout layout, uint32_t band_pixels, uint32_t nr);
 
 /* Bytes that bnn_patches_lay_out needs for its copy. */
 size_t bnn_patches_bytes(const struct bnn_patches *patches);

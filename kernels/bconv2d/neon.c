@@ -33,8 +33,8 @@ INLINE uint8x16_t count32(uint32x4_t x, const uint32_t *w) { return vpaddq_u8(di
 /* Four, two or one word of a patch, repeated to fill the vector. */
 INLINE uint32x4_t words4(const char *x) { return vld1q_u32((const uint32_t *)(const void *)x); }
 INLINE uint32x4_t words2(const char *x) {
-  const uint32x2_t half = vld1_u32((const uint32_t *)(const void *)x);
-  return vcombine_u32(half, half);
+  const uint64x1_t half = vreinterpret_u64_u32(vld1_u32((const uint32_t *)(const void *)x));
+  return vreinterpretq_u32_u64(vdupq_lane_u64(half, 0));
 }
 INLINE uint32x4_t word1(const char *x) { return vld1q_dup_u32((const uint32_t *)(const void *)x); }
 
@@ -128,10 +128,7 @@ INLINE void tile_f32(const struct bnn_bconv2d_tile *t, uint32_t first, const int
     hi[p] = apply(&f[1], bounded, hi[p]);
   }
   unsigned char *y = t->y + first * t->y_step;
-  for (int p = 0; p < n; p++, y += t->y_step) {
-    vst1q_f32((float *)(void *)y, lo[p]);
-    vst1q_f32((float *)(void *)y + 4, hi[p]);
-  }
+  for (int p = 0; p < n; p++, y += t->y_step) vst1q_f32_x2((float *)(void *)y, ((float32x4x2_t){{lo[p], hi[p]}}));
 }
 
 INLINE uint16x8_t at_limit(const int32_t *limit, const struct sums *total) {

@@ -83,7 +83,7 @@ bool bnn_bconv2d_plan(struct bnn_bconv2d_plan *plan, const struct bnn_bconv2d_pr
   plan->patches = (struct bnn_patches){p->window, p->batch, p->in_h, p->in_w, p->out_h, p->out_w,
                                        .pixel_words = ceil_div(p->channels, 32),
                                        .group_words = ceil_div(p->channels / p->groups, 32)};
-  bnn_patches_plan(&plan->patches, BNN_COLUMNS, BAND_PIXELS);
+  bnn_patches_plan(&plan->patches, BNN_COLUMNS, BAND_PIXELS, plan->kernel->nr);
   plan->narrow = plan->patches.run_words <= NARROW_WORDS && (p->output == BNN_BCONV2D_BITS || p->channels / p->groups % 2 == 0);
   plan->classes_y = count_classes(plan, bnn_axis_y(&plan->patches));
   plan->classes_x = count_classes(plan, bnn_axis_x(&plan->patches));

@@ -42,7 +42,7 @@ bool bnn_depthwise_plan(struct bnn_depthwise_plan *plan, const struct bnn_conv2d
   plan->patches = (struct bnn_patches){p->window, p->batch, p->in_h, p->in_w, p->out_h, p->out_w,
                                        .pixel_words = p->channels, .group_words = p->channels};
   memcpy(&plan->patches.fill, &p->pad_value, sizeof p->pad_value);
-  bnn_patches_plan(&plan->patches, BNN_ROWS, BAND_PIXELS);
+  bnn_patches_plan(&plan->patches, BNN_ROWS, BAND_PIXELS, 1);
   plan->units = (size_t)plan->patches.batch * plan->patches.bands;
   plan->packed_bytes = align64((size_t)(tap_count(plan) + 1) * padded_channels(plan) * sizeof(float));
   plan->scratch_bytes = align64(bnn_patches_bytes(&plan->patches)) +

@@ -65,7 +65,7 @@ bool bnn_conv2d_plan(struct bnn_conv2d_plan *plan, const struct bnn_conv2d_probl
   plan->patches = (struct bnn_patches){p->window, p->batch, p->in_h, p->in_w, p->out_h, p->out_w,
                                        .pixel_words = p->channels, .group_words = p->channels / p->groups};
   memcpy(&plan->patches.fill, &p->pad_value, sizeof p->pad_value);
-  bnn_patches_plan(&plan->patches, BNN_ROWS, BAND_PIXELS);
+  bnn_patches_plan(&plan->patches, BNN_ROWS, BAND_PIXELS, plan->kernel->nr);
 
   const struct layout l = layout_of(plan);
   const size_t pieces = (size_t)plan->patches.batch * plan->patches.bands * p->groups;

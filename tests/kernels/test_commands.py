@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The command line of the `bnn` program."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from harness.model import container, reference
+from harness.model.graph import Array
+from tests.kernels.runtime import Answer, Runtime
+from tests.kernels.test_ops import build_case
+
+QUICK = ("--min-time=0.01", "--max-time=0.5", "--samples=5")
+
+
+@pytest.fixture
+def net(tmp_path: Path) -> tuple[Path, Path, Array]:
+    """A model with one convolution on bits, its input and its golden output."""
+    graph, inputs = build_case("bconv2d stride 2, dilated")
+    model, given = tmp_path / "net.bnn", tmp_path / "x.bin"
+    model.write_bytes(container.encode(graph))
+    given.write_bytes(inputs[0].tobytes())
+    return model, given, reference.run(graph, inputs)[0]
+
+
+def bench(runtime: Runtime, net: tuple[Path, Path, Array], golden: Array, *options: str) -> Answer:
+    model, given, _ = net
+    path = runtime.folder / "golden.bin"
+    path.write_bytes(golden.tobytes())
+    return runtime.call("bench", "--model", model, "--input", given, "--golden", path, "--atol=1e-5", *QUICK, *options)
+
+
+def test_bench_proves_then_times(runtime: Runtime, net: tuple[Path, Path, Array]) -> None:
+    answer = bench(runtime, net, net[2], "--profile")
+    assert answer.code == 0
+    kinds = [line["type"] for line in answer.lines]
+    assert kinds == ["host", "model", "golden", "first", "warmup", "samples", "rusage", "canary", "profile", "end"]
+    assert answer.line("golden")["ok"]
+    samples = answer.line("samples")
+    assert len(samples["ns"]) >= 5
+    assert all(ns > 0 for ns in samples["ns"])
+    assert samples["batch"] * float(np.median(samples["ns"])) >= 0.5e6  # a sample is to last a millisecond
+    layers = answer.line("profile")["layers"]
+    assert [layer["op"] for layer in layers] == ["quantize", "bconv2d"]
+    assert answer.line("rusage")["max_rss_bytes"] > 100_000
+
+
+@pytest.mark.parametrize("spoil", [lambda y: y + 1e-3, lambda y: y * np.nan, lambda y: y + np.inf])
+def test_a_wrong_output_has_no_time(runtime: Runtime, net: tuple[Path, Path, Array], spoil: Any) -> None:
+    golden = net[2].copy()
+    golden.flat[7] = spoil(golden.flat[7])
+    answer = bench(runtime, net, golden)
+    assert answer.code == 11
+    assert "samples" not in [line["type"] for line in answer.lines]
+    line = answer.line("golden")
+    assert not line["ok"]
+    assert line["at"] == 7
+    assert answer.line("error")["status"] == "MISMATCH"
+
+
+def test_no_golden_output_no_time(runtime: Runtime, net: tuple[Path, Path, Array]) -> None:
+    answer = runtime.call("bench", "--model", net[0], "--input", net[1])
+    assert answer.line("error")["status"] == "ARGUMENT"
+
+
+def test_several_samples_run_one_after_the_other(runtime: Runtime, net: tuple[Path, Path, Array]) -> None:
+    graph, _ = build_case("bconv2d stride 2, dilated")
+    rng = np.random.default_rng(3)
+    samples = [rng.standard_normal(graph.tensors["x"].shape).astype(np.float32) for _ in range(3)]
+    together = runtime.run(graph, [np.concatenate(samples)])[0]
+    np.testing.assert_array_equal(together, np.concatenate([runtime.run(graph, [x])[0] for x in samples]))
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [(), ("fly",), ("info", "--speed"), ("bench", "--samples", "many"), ("run", "--model"), ("info", "--profile=1")],
+)
+def test_usage_errors(command: tuple[str, ...], arguments: tuple[str, ...]) -> None:
+    done = subprocess.run([*command, *arguments], capture_output=True, text=True, check=False)
+    assert done.returncode == 64
+    assert done.stdout == ""
+    assert done.stderr.startswith("bnn")
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--isa-mask", "mmx"), "mmx"),
+        (("--kernel", "bconv2d=bconv2d_9x9_abacus"), "abacus"),
+        (("--threads", "100000"), "threads"),
+        (("--cpus", "0-"), "cpus"),
+    ],
+)
+def test_impossible_options(
+    runtime: Runtime, net: tuple[Path, Path, Array], options: tuple[str, str], said: str
+) -> None:
+    answer = runtime.call("run", "--model", net[0], "--input", net[1], "--output", runtime.folder / "y", *options)
+    assert answer.line("error")["status"] == "ARGUMENT"
+    assert said in answer.line("error")["message"]
+
+
+def test_wrong_files(runtime: Runtime, net: tuple[Path, Path, Array]) -> None:
+    short = runtime.folder / "short.bin"
+    short.write_bytes(net[1].read_bytes()[:-4])
+    output = runtime.folder / "y.bin"
+    answer = runtime.call("run", "--model", net[0], "--input", short, "--output", output)
+    assert answer.line("error")["status"] == "ARGUMENT"
+    answer = runtime.call("run", "--model", net[0], "--input", runtime.folder / "absent", "--output", output)
+    assert answer.line("error")["status"] == "IO"
+    assert not output.exists()
+
+
+def test_scalar_kernels_alone(runtime: Runtime, net: tuple[Path, Path, Array]) -> None:
+    answer = runtime.call("info", "--model", net[0], "--isa-mask", "scalar")
+    assert all("scalar" in layer["kernel"] for layer in answer.line("model")["layers"])

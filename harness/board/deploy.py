@@ -2,14 +2,15 @@
 """Files on a board, stored by their content: what is there already is not sent again.
 
 A file is `<workdir>/cas/<sha256>`. It gets that name only once all of it is there and its checksum was computed on the
-board; until then it is `<sha256>.part`, from whose end a broken transfer goes on.
+board; until then it is `<sha256>.part`, from whose end a broken transfer goes on. A file's time is that of its last
+use; when the store outgrows `store_mb`, or the file system has no room, the files that were not used for longest go.
 """
 
 from __future__ import annotations
 
 import hashlib
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,14 +21,12 @@ from harness.errors import DeviceLost, DeviceUnfit
 # Asks in one round trip for all that can go wrong before a byte is sent, and for what is there already.
 PREFLIGHT = """\
 mkdir -p {store} && cd {store} || exit 1
-printf '#!/bin/sh\\n' >.exec && chmod 755 .exec || exit 1
+echo '#!/bin/sh' >.exec && chmod 755 .exec || exit 1
 ./.exec 2>/dev/null && echo exec yes || echo exec no
 rm -f .exec
-echo free $(df -Pk . | tail -n 1 | awk '{{print $4}}')
-for name in {names}; do
-  [ -f $name ] && echo have $name $(stat -c %s $name)
-  [ -f $name.part ] && echo part $name $(stat -c %s $name.part)
-done
+touch -c {names}
+echo free $(df -Pk . | tail -n 1)
+stat -c 'file %Y %s %n' * 2>/dev/null
 exit 0
 """
 
@@ -55,6 +54,16 @@ class _File:
     mode: str
 
 
+@dataclass(frozen=True)
+class _Store:
+    """What is on the board: sizes by name, the least recently used first, and free bytes where `df` tells."""
+
+    path: str
+    sizes: Mapping[str, int]
+    free: int | None
+    executable: bool
+
+
 def push(transport: Transport, files: Mapping[str, Path]) -> Pushed:
     """Bring files into the board's store; each name maps to its absolute path there.
 
@@ -64,23 +73,32 @@ def push(transport: Transport, files: Mapping[str, Path]) -> Pushed:
         DeviceUnfit: no space, no execution from the work directory, or the checksum differs on the board.
         DeviceLost: the connection broke; a second push sends only the rest.
     """
-    store = f"{transport.workdir}/cas"
-    local = {name: _describe(path) for name, path in files.items()}
-    have, parts = _preflight(transport, store, local)
-    sent = skipped = 0
-    done: set[str] = set()
-    for file in local.values():
-        if file.name in done or have.get(file.name) == file.size:
-            skipped += file.size
-            continue
-        offset = parts.get(file.name, 0)
-        offset = offset if offset < file.size else 0
-        transport.put(file.path, f"{store}/{file.name}.part", offset=offset)
-        _settle(transport, store, file)
-        sent += file.size - offset
-        skipped += offset
-        done.add(file.name)
-    return Pushed({name: f"{store}/{file.name}" for name, file in local.items()}, sent, skipped)
+    described = {name: _describe(path) for name, path in files.items()}
+    wanted = {file.name: file for file in described.values()}
+    store = _look(transport, wanted)
+    if not store.executable and any(file.mode == "755" for file in wanted.values()):
+        raise DeviceUnfit(
+            f"{transport.device.name}: nothing can be executed in {store.path}.",
+            "Its file system is mounted noexec.",
+            "Give another `workdir` in devices.local.yaml.",
+        )
+    missing = {name: file for name, file in wanted.items() if store.sizes.get(name) != file.size}
+    begun = {name: store.sizes.get(f"{name}.part", 0) for name in missing}
+    begun = {name: size for name, size in begun.items() if size < missing[name].size}
+    need = sum(file.size - begun.get(name, 0) for name, file in missing.items())
+    _make_room(transport, store, wanted, need)
+    for name, file in missing.items():
+        transport.put(file.path, f"{store.path}/{name}.part", offset=begun.get(name, 0))
+        _settle(transport, store.path, file)
+    total = sum(file.size for file in described.values())
+    return Pushed({name: f"{store.path}/{file.name}" for name, file in described.items()}, need, total - need)
+
+
+def clean(transport: Transport) -> int:
+    """Remove every stored file; the bytes that this freed. Hold the board's lock meanwhile."""
+    store = _look(transport, {})
+    _remove(transport, store.path, store.sizes)
+    return sum(store.sizes.values())
 
 
 @contextmanager
@@ -103,35 +121,49 @@ def _describe(path: Path) -> _File:
     return _File(path, hashlib.sha256(content).hexdigest(), len(content), mode)
 
 
-def _preflight(transport: Transport, store: str, local: Mapping[str, _File]) -> tuple[dict[str, int], dict[str, int]]:
-    """The sizes of whole and of partial files on the board, by name; nothing has been sent when this raises."""
-    device = transport.device.name
-    files = {file.name: file for file in local.values()}
-    asked = transport.run(PREFLIGHT.format(store=shlex.quote(store), names=" ".join(files)))
-    rows = [line.split() for line in asked.text.splitlines()]
+def _look(transport: Transport, wanted: Collection[str]) -> _Store:
+    """The state of the store; the wanted files are now the most recently used ones."""
+    path = f"{transport.workdir}/cas"
+    asked = transport.run(PREFLIGHT.format(store=shlex.quote(path), names=" ".join(wanted) or "."))
     if not asked.ok:
         raise DeviceUnfit(
-            f"{device}: nothing can be written to {store} ({asked.stderr_tail}).",
+            f"{transport.device.name}: nothing can be written to {path} ({asked.stderr_tail}).",
             "Its file system is full or read-only.",
             "Free some space there, or give another `workdir` in devices.local.yaml.",
         )
-    if ["exec", "no"] in rows and any(file.mode == "755" for file in files.values()):
+    rows = [line.split() for line in asked.text.splitlines()]
+    files = sorted((int(row[1]), row[3], int(row[2])) for row in rows if row[0] == "file")
+    # df -P: file system, size, used and available kilobytes, capacity, mount point.
+    free = next((int(row[4]) * 1024 for row in rows if row[0] == "free" and len(row) > 4 and row[4].isdigit()), None)
+    return _Store(path, {name: size for _, name, size in files}, free, ["exec", "yes"] in rows)
+
+
+def _make_room(transport: Transport, store: _Store, wanted: Collection[str], need: int) -> None:
+    """Remove what was not used for longest until `need` bytes fit; nothing has been sent when this raises."""
+    limit = transport.device.store_mb << 20
+    free = need if store.free is None else store.free
+    total = sum(store.sizes.values())
+    gone: list[str] = []
+    for name, size in store.sizes.items():
+        if need <= free and total + need <= limit:
+            break
+        if name.removesuffix(".part") not in wanted:
+            gone.append(name)
+            free += size
+            total -= size
+    if need > free:
         raise DeviceUnfit(
-            f"{device}: nothing can be executed in {store}.",
-            "Its file system is mounted noexec.",
-            "Give another `workdir` in devices.local.yaml.",
-        )
-    have = {row[1]: int(row[2]) for row in rows if row[0] == "have"}
-    parts = {row[1]: int(row[2]) for row in rows if row[0] == "part"}
-    free = next((int(row[1]) * 1024 for row in rows if row[0] == "free" and len(row) == 2), None)
-    need = sum(file.size - parts.get(file.name, 0) for file in files.values() if have.get(file.name) != file.size)
-    if free is not None and need > free:
-        raise DeviceUnfit(
-            f"{device}: {need / 1e6:.1f} MB are to be sent, and {store} has {free / 1e6:.1f} MB left.",
+            f"{transport.device.name}: {need / 1e6:.1f} MB are to be sent, and {store.path} has room for "
+            f"{free / 1e6:.1f} MB.",
             "The board's file system is nearly full.",
             "Free some space there, or give another `workdir` in devices.local.yaml.",
         )
-    return have, parts
+    _remove(transport, store.path, gone)
+
+
+def _remove(transport: Transport, store: str, names: Collection[str]) -> None:
+    if names:
+        transport.run(f"cd {shlex.quote(store)} && rm -f -- {shlex.join(names)}")
 
 
 def _settle(transport: Transport, store: str, file: _File) -> None:

@@ -87,6 +87,8 @@ class Settings(_Frozen):
     """Threads of a job."""
     workdir: str = Field(default="~/.cache/bitrig", pattern=WORKDIR)
     """Folder on the board; everything bitrig leaves there is inside it."""
+    store_mb: int = Field(default=1024, ge=1)
+    """Megabytes of models and binaries that are kept on the board; the least recently used ones go first."""
     tags: tuple[Annotated[str, Field(pattern=NAME)], ...] = ()
     """Words by which several devices are chosen at once."""
     emulated: bool = False

@@ -123,6 +123,20 @@ def test_damage_on_the_way_is_found_and_mended(transport: Transport, tmp_path: P
     assert deploy.push(transport, {"model": tmp_path / "model"}).bytes_sent == 1000
 
 
+def test_the_store_keeps_what_was_used_last(transport: Transport, tmp_path: Path) -> None:
+    small = transport.device.model_copy(update={"store_mb": 1})
+    for name in "abc":
+        (tmp_path / name).write_bytes(name.encode() * 400_000)
+    with connect(small.model_copy(update={"workdir": transport.workdir})) as capped:
+        first = deploy.push(capped, {"a": tmp_path / "a", "b": tmp_path / "b"}).paths
+        transport.run(f"touch -d '1 hour ago' {first['a']}; touch -d '2 hours ago' {first['b']}")
+        deploy.push(capped, {"c": tmp_path / "c"})
+        assert not transport.run(["test", "-e", first["b"]]).ok
+        assert deploy.push(capped, {"a": tmp_path / "a", "c": tmp_path / "c"}).bytes_sent == 0
+        assert deploy.clean(capped) == 800_000
+        assert deploy.push(capped, {"a": tmp_path / "a"}).bytes_sent == 400_000
+
+
 def test_scratch_is_removed(transport: Transport) -> None:
     with deploy.scratch(transport) as folder:
         transport.put(b"1", f"{folder}/y.bin")

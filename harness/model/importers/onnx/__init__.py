@@ -22,6 +22,7 @@ _FUNCTIONS: dict[str, shaping.Function] = {
 }
 
 
+@np.errstate(all="ignore")  # a constant that overflows becomes infinite, and is refused as such
 def load(path: Path, objects: Path | None = None) -> Graph:
     """The graph of an `.onnx` file, in float. Its inputs and outputs keep the file's own layout.
 

@@ -164,8 +164,7 @@ class Translation:
 
     def constant(self, part: str, data: Any) -> str:
         """A float constant that belongs to the current operator, in the graph's layout."""
-        with np.errstate(over="ignore"):  # what becomes infinite is refused below
-            floats = np.asarray(data, np.float32)
+        floats = np.asarray(data, np.float32)
         self.graph.spend(floats.size)
         return self.graph.constant(f"{self.label}/{part}", floats)
 

@@ -26,6 +26,7 @@ _HELD = {"FLOAT32", "BOOL", *quantised.RANGES}
 """Types of tensors that are computed. Bool is 0 and 1 in the graph; int32 means packed bits, where Larq has it."""
 
 
+@np.errstate(all="ignore")  # a constant that overflows becomes infinite, and is refused as such
 def load(path: Path, objects: Path | None = None) -> Graph:
     """The graph of a `.tflite` file, in float; packed tensors of Larq Compute Engine are tensors of -1 and +1 in it.
 

@@ -110,7 +110,7 @@ def _code(
         return "activation-real"
     if not spread.count:
         return "weight-real"
-    blocked_by = _misfit(node, grid, spread, words["channels"])
+    blocked_by = _misfit(graph, node, grid, spread, words["channels"])
     if blocked_by is not None:
         return blocked_by
     counts = {grid.count, spread.count}
@@ -119,7 +119,7 @@ def _code(
     return "ternary" if max(counts) == 3 else "kbit"
 
 
-def _misfit(node: Node, grid: Grid, spread: Spread, channels: int) -> str | None:
+def _misfit(graph: Graph, node: Node, grid: Grid, spread: Spread, channels: int) -> str | None:
     """Why a layer whose values fit the bit kernels cannot run on them, if it cannot."""
     outside = padded(node) or node.op == "conv2d_transpose"
     if outside and border(node) not in (grid.lo, grid.hi) and not masked(node, grid):
@@ -127,9 +127,17 @@ def _misfit(node: Node, grid: Grid, spread: Spread, channels: int) -> str | None
     if node.op == "conv2d_transpose":
         return None if phases(node) and spread.symmetric else "transposed"
     groups = node.params.get("groups", 1)
+    if depthwise(graph, node) and grid.planes * spread.grid.planes == 1 and spread.symmetric:
+        return None
     if groups > 1 and channels % WORD and (channels % 2 or channels < MIN_GROUP or not spread.symmetric):
         return "groups"
     return None
+
+
+def depthwise(graph: Graph, node: Node) -> bool:
+    """Whether each channel has one filter of its own."""
+    filters, channels = graph.tensors[node.output].shape[-1], graph.tensors[str(node.inputs[0])].shape[-1]
+    return node.op == "conv2d" and node.params.get("groups", 1) == filters == channels > 1
 
 
 def masked(node: Node, grid: Grid) -> bool:

@@ -118,6 +118,16 @@ def _conv(node: Node, present: list[Tensor], operands: list[Tensor | None], _: S
     return (n, *window_output(node.name, (h, w), window), kernel[0])
 
 
+def _bdepthwise(node: Node, present: list[Tensor], operands: list[Tensor | None], _: Shape | None) -> Shape:
+    n, h, w, c = _image(node, present[0])
+    window = node.params["window"]
+    if present[1].shape != (1, window["kernel_h"], window["kernel_w"], c):
+        raise ModelError(f"{node.name!r}: a filter of {list(present[1].shape)} does not fit {c} channels.")
+    for operand in operands[2:]:
+        _vector(node, operand, c, "per-channel constant")
+    return (n, *window_output(node.name, (h, w), window), c)
+
+
 def _conv_transpose(node: Node, present: list[Tensor], operands: list[Tensor | None], given: Shape | None) -> Shape:
     n, h, w, c = _image(node, present[0])
     kernel, window, groups = present[1].shape, node.params["window"], node.params.get("groups", 1)
@@ -244,6 +254,7 @@ _RULES: dict[str, Callable[..., Shape]] = {
     "conv2d_transpose": _conv_transpose,
     "dense": _dense,
     "bconv2d": _conv,
+    "bdepthwise2d": _bdepthwise,
     "quantize": _quantize,
     "dequantize": _same,
     "bmaxpool2d": _pool,

@@ -293,6 +293,7 @@ _RULES: Mapping[str, Callable[[Node, list[Values], Graph], Values]] = {
     "conv2d_transpose": _layer,
     "dense": _layer,
     "bconv2d": _real,
+    "bdepthwise2d": _real,
     "quantize": _real,
     "arith": _map,
     "unary": _map,

@@ -11,7 +11,7 @@ import pytest
 
 from harness import abi
 from harness.model import bits, reference
-from harness.model.graph import Array, Builder, Graph
+from harness.model.graph import Array, Builder, Dtype, Graph
 from tests.kernels.runtime import Runtime
 
 OPEN: dict[str, Any] = {"lo": -np.inf, "hi": np.inf}
@@ -171,6 +171,37 @@ CASES |= {
     "bconv2d clamped": bconv(64, 16, _PADDED, "BNN_BORDER_ONE", clamps=True),
     "bconv2d window larger than the image": bconv(32, 8, window(5, pads=(2, 2, 2, 2)), "BNN_BORDER_ZERO", image=2),
     "bconv2d of a whole image": bconv(64, 10, window(6), "BNN_BORDER_ONE"),
+}
+
+
+def bdepthwise(
+    channels: int, win: dict[str, int], border: str, image: int = 6, thresholds: bool = False, clamps: bool = False
+) -> Case:
+    def build(b: Builder, rng: np.random.Generator) -> None:
+        taps = win["kernel_h"] * win["kernel_w"]
+        shape = (1, win["kernel_h"], win["kernel_w"], channels)
+        w = b.constant("w", packed(rng, *shape), "bits", shape)
+        inputs: list[str | None] = [quantized(b, rng, (1, image, image, channels)), w]
+        if thresholds:
+            limits = rng.integers(-taps, taps, channels).astype(np.int32)
+            inputs += [None, None, b.constant("t", limits, "i32")]
+        else:
+            inputs += [b.constant("m", normal(rng, channels)), b.constant("b", normal(rng, channels))]
+        if clamps:
+            low = rng.integers(-taps, 0, channels).astype(np.int32)
+            inputs += [None, b.constant("lo", low, "i32"), b.constant("hi", -low, "i32")]
+        params: dict[str, Any] = {"window": win, "border": abi.constant(border), **OPEN}
+        dtype: Dtype = "bits" if thresholds else "f32"
+        b.output(b.node("bdepthwise2d", "bdepthwise2d", tuple(inputs), dtype=dtype, **params))
+
+    return build
+
+
+CASES |= {
+    "bdepthwise2d": bdepthwise(64, _PADDED, "BNN_BORDER_ONE"),
+    "bdepthwise2d of odd channels": bdepthwise(37, _PADDED, "BNN_BORDER_ZERO", clamps=True),
+    "bdepthwise2d to bits": bdepthwise(70, window(5, 2, pads=(2, 2, 2, 2)), "BNN_BORDER_ZERO", thresholds=True),
+    "bdepthwise2d dilated": bdepthwise(32, window(3, 1, 2, (2, 2, 2, 2)), "BNN_BORDER_ONE", thresholds=True),
 }
 
 

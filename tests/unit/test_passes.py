@@ -197,7 +197,17 @@ def test_groups_that_do_not_fill_words(quantiser: str, channels: int, groups: in
     assert "conv2d" not in ops(prove(net.graph()))
 
 
+@pytest.mark.parametrize("quantiser", ["ste_sign", "heaviside"])
+@pytest.mark.parametrize("channels", [2, 17, 64])
+def test_depthwise(quantiser: str, channels: int) -> None:
+    net = Net((1, 6, 6, channels)).quantiser(quantiser, "q").conv("first", channels, groups=channels, bias=True)
+    net.norm("bn").quantiser(quantiser, "q2").conv("second", channels, groups=channels, stride=2, lo=0.0).norm("bn2")
+    after = prove(net.graph())
+    assert ops(after)[:3] == ["quantize", "bdepthwise2d", "bdepthwise2d"]
+    assert after.tensors[after.nodes[1].output].dtype == "bits"
+
+
 def test_narrow_groups_say_why() -> None:
-    net = Net((1, 6, 6, 32)).quantiser("ste_sign", "q").conv("conv", 32, groups=32)
+    net = Net((1, 6, 6, 32)).quantiser("ste_sign", "q").conv("conv", 32, groups=16)
     (verdict,) = analyse.verdicts(net.graph()).values()
     assert verdict.reason == "groups"

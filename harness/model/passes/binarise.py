@@ -91,7 +91,8 @@ def _layer(work: Rewrite, verdict: Verdict) -> None:
     if node.op == "dense":
         filters = filters[:, None, None, :]
         x = _as_image(work, x, f"{node.name}/rows")
-    if groups > 1:
+    depthwise = analyse.depthwise(work.source, node)
+    if groups > 1 and not depthwise:
         x, filters = _widen(work, x, filters, groups, grid, verdict.spread, node.name)
 
     inside = analyse.border(node) in (grid.lo, grid.hi)
@@ -100,7 +101,7 @@ def _layer(work: Rewrite, verdict: Verdict) -> None:
     limits = np.asarray(code.thresholds)[:, None]
     packed = quantize(work, x, limits, code.inverted, f"{node.name}/quantize", planes=code.planes, code=code.kind)
     border = abi.constant("BNN_BORDER_ONE" if inside or not outside else "BNN_BORDER_ZERO")
-    layer = _Layer(work, node, code, encode(verdict.spread.grid), verdict.spread, packed, border, groups)
+    layer = _Layer(work, node, code, encode(verdict.spread.grid), verdict.spread, packed, border, groups, depthwise)
     extra = None if bias is None else work.tensors[bias].data
     if node.op == "conv2d_transpose":
         transposed.split(work, node, filters, lambda name, part, place: layer.convolve(name, part, place, extra))
@@ -152,6 +153,7 @@ class _Layer:
     packed: str
     border: int
     groups: int
+    depthwise: bool
 
     def convolve(self, name: str, filters: Array, window: Mapping[str, int], bias: Array | None) -> str:
         """g*d * sum(A * W) + g*m * sum(W) + bias."""
@@ -189,16 +191,20 @@ class _Layer:
             planes = np.stack([filters > plane for plane in range(weights.planes)])
         else:
             planes = np.stack([filters >> plane & 1 for plane in range(weights.planes)])
+        if self.depthwise:
+            planes = planes.transpose(0, 4, 2, 3, 1)
         operands: list[str | None] = [
             self.packed,
-            work.constant(f"{name}/bits", bits.pack(planes.astype(np.uint8)), "bits", filters.shape, weights.planes),
+            work.constant(f"{name}/bits", bits.pack(planes.astype(np.uint8)), "bits", planes.shape[1:], weights.planes),
             None if np.all(multiplier == 1) else work.constant(f"{name}/multiplier", multiplier),
             None if np.all(bias == 0) else work.constant(f"{name}/bias", bias),
         ]
         while operands[-1] is None:
             operands.pop()
-        params: dict[str, Any] = {"window": dict(window), "groups": self.groups, "border": self.border}
-        params |= {"x_code": self.code.kind, "w_code": weights.kind, **FREE}
+        params: dict[str, Any] = {"window": dict(window), "border": self.border, **FREE}
+        if self.depthwise:
+            return work.node("bdepthwise2d", name, tuple(operands), layer=self.node.layer, **params)
+        params |= {"groups": self.groups, "x_code": self.code.kind, "w_code": weights.kind}
         return work.node("bconv2d", name, tuple(operands), layer=self.node.layer, **params)
 
 

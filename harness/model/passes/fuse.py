@@ -10,8 +10,9 @@ import numpy as np
 
 from harness.model.graph import Array, Graph, Node
 from harness.model.passes.rewrite import Rewrite
+from harness.model.passes.threshold import ON_BITS, Accumulator
 
-CLAMPS = frozenset({"conv2d", "conv2d_transpose", "dense", "bconv2d", "affine", "arith"})
+CLAMPS = frozenset({"conv2d", "conv2d_transpose", "dense", "affine", "arith"}) | ON_BITS
 
 
 def fuse(graph: Graph) -> Graph:
@@ -46,7 +47,7 @@ def _affine(work: Rewrite, host: Node, node: Node) -> Node | None:
         return None
     if not _free(host):
         return _after_clamp(work, host, scale, offset)
-    if host.op == "bconv2d":
+    if host.op in ON_BITS:
         return _with_output(work, host, scale, offset)
     if host.op == "affine":
         return _merge(work, host, scale, offset)
@@ -69,7 +70,7 @@ def _free(node: Node) -> bool:
 
 
 def _with_output(work: Rewrite, host: Node, scale: Array, offset: Array | None) -> Node:
-    filters = work.tensors[str(host.inputs[1])].shape[0]
+    filters = work.tensors[host.output].shape[-1]
     multiplier, bias = _constant(work, host, 2), _constant(work, host, 3)
     scale = np.broadcast_to(scale, (filters,)).astype(np.float64)
     factor = scale if multiplier is None else multiplier * scale
@@ -84,10 +85,9 @@ def _with_output(work: Rewrite, host: Node, scale: Array, offset: Array | None) 
 
 def _after_clamp(work: Rewrite, host: Node, scale: Array, offset: Array | None) -> Node | None:
     """A clamp between accumulator and affine becomes a clamp of the accumulator, where its ends are integers there."""
-    if host.op != "bconv2d" or any(name is not None for name in host.inputs[5:7]):
+    if host.op not in ON_BITS or any(name is not None for name in host.inputs[5:7]):
         return None
-    kernel = work.tensors[str(host.inputs[1])]
-    filters, most = kernel.shape[0], int(np.prod(kernel.shape[1:], dtype=np.int64))
+    filters, most = work.tensors[host.output].shape[-1], Accumulator(work, host).most
     multiplier, bias = _constant(work, host, 2), _constant(work, host, 3)
     factor = np.broadcast_to(1.0 if multiplier is None else multiplier, (filters,)).astype(np.float64)
     shift = np.broadcast_to(0.0 if bias is None else bias, (filters,)).astype(np.float64)

@@ -16,6 +16,7 @@ from harness.model.passes import chain
 from harness.model.passes.binarise import quantize
 from harness.model.passes.rewrite import Rewrite
 
+ON_BITS = frozenset({"bconv2d", "bdepthwise2d"})
 INT32 = np.iinfo(np.int32)
 
 
@@ -99,7 +100,7 @@ def pack_outputs(graph: Graph) -> Graph:
         if node.op != "quantize":
             continue
         conv = work.producer.get(str(node.inputs[0]))
-        if conv is not None and conv.op == "bconv2d" and work.only_reader(conv.output) is not None:
+        if conv is not None and conv.op in ON_BITS and work.only_reader(conv.output) is not None:
             _pack(work, conv, node)
     return work.graph()
 
@@ -122,13 +123,16 @@ def _pack(work: Rewrite, conv: Node, node: Node) -> None:
         thresholds.append(np.where(never, np.where(start, INT32.max, INT32.min), threshold))
     kernel = accumulator.kernel
     assert kernel.data is not None
-    planes = bits.unpack(kernel.data, kernel.shape, kernel.planes) ^ ~start[:, None, None, None]
+    negate = ~start if conv.op == "bdepthwise2d" else ~start[:, None, None, None]
+    planes = bits.unpack(kernel.data, kernel.shape, kernel.planes) ^ negate
     packed = work.constant(f"{conv.name}/bits", bits.pack(planes.astype(np.uint8)), "bits", kernel.shape, kernel.planes)
     stacked = np.stack(thresholds)
     limit = work.constant(f"{conv.name}/threshold", stacked[0] if len(stacked) == 1 else stacked, "i32")
     work.remove(conv)
     work.remove(node)
     params = {**conv.params, "lo": -np.inf, "hi": np.inf, "y_code": node.params.get("code", 0)}
+    if conv.op == "bdepthwise2d":
+        del params["y_code"]
     work.add(replace(conv, inputs=(conv.inputs[0], packed, None, None, limit), output=node.output, params=params))
 
 
@@ -141,16 +145,18 @@ class Accumulator:
         self.multiplier, self.bias, self.low, self.high = *constants[2:4], *constants[5:7]
         self.params = conv.params
         self.kernel = work.tensors[str(operands[1])]
-        taps = int(np.prod(self.kernel.shape[1:], dtype=np.int64))
-        self.most = taps * worth(work.tensors[str(conv.inputs[0])].planes, conv.params["x_code"])
-        self.most *= worth(self.kernel.planes, conv.params["w_code"])
+        self.filters = work.tensors[conv.output].shape[-1]
+        x = work.tensors[str(conv.inputs[0])]
+        self.most = self.kernel.elements // self.filters
+        self.most *= worth(x.planes, conv.params.get("x_code", 0)) * worth(
+            self.kernel.planes, conv.params.get("w_code", 0)
+        )
         """The largest sum: every product +1."""
 
     @property
     def rising(self) -> NDArray[np.bool_]:
         """Whether the output rises with the sum, for each channel."""
-        filters = self.kernel.shape[0]
-        return np.ones(filters, bool) if self.multiplier is None else self.multiplier >= 0
+        return np.ones(self.filters, bool) if self.multiplier is None else self.multiplier >= 0
 
     def evaluate(self, acc: NDArray[np.int64]) -> Array:
         """The output for sums [..., O], in float32 as the runtime computes it."""

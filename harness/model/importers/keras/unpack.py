@@ -53,7 +53,8 @@ def limit(budget: int) -> None:
     seconds = 3 + budget // (200 << 20)
     memory = (2 << 30) + 2 * budget
     for what, most in ((resource.RLIMIT_CPU, seconds), (resource.RLIMIT_AS, memory), (resource.RLIMIT_CORE, 0)):
-        resource.setrlimit(what, (most, resource.getrlimit(what)[1]))
+        hard = resource.getrlimit(what)[1]
+        resource.setrlimit(what, (most if hard == resource.RLIM_INFINITY else min(most, hard), hard))
 
 
 class Unpacking:

@@ -130,7 +130,9 @@ def governor(device: Device, facts: Facts) -> Iterator[Finding]:
         yield Finding(
             "note" if can else "warning",
             f"The frequency governor is {name}.",
-            "`conditions: steady` sets it for the time of a job."
+            "Set to performance for every session."
+            if device.conditions == "steady"
+            else "Left so: as-shipped."
             if can
             else "It cannot be set without root: allow `sudo -n`, or set it yourself.",
         )

@@ -87,6 +87,10 @@ class Settings(_Frozen):
     """Threads of a job."""
     workdir: str = Field(default="~/.cache/bitrig", pattern=WORKDIR)
     """Folder on the board; everything bitrig leaves there is inside it."""
+    conditions: Literal["steady", "as-shipped"] = "steady"
+    """steady sets the governor to performance for a session and puts it back; as-shipped changes nothing."""
+    frequency_mhz: int | None = Field(default=None, ge=1)
+    """Frequency to pin the CPUs to for a session, where the board has it and allows it."""
     store_mb: int = Field(default=1024, ge=1)
     """Megabytes of models and binaries that are kept on the board; the least recently used ones go first."""
     tags: tuple[Annotated[str, Field(pattern=NAME)], ...] = ()

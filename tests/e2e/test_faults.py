@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.board import deploy, job, lab, lock, ssh
+from harness.board import conditions, deploy, job, lab, lock, ssh
 from harness.board.inventory import Device, Timeouts
 from harness.board.transport import Transport, connect
 from harness.errors import DeviceLost
@@ -208,3 +208,22 @@ def test_two_harnesses_never_run_at_once(board: Device, tmp_path: Path) -> None:
     pairs = list(zip(words[::2], words[1::2], strict=True))
     assert len(pairs) == 6
     assert all(first == ["begin", then[1]] and then[0] == "end" for first, then in pairs)
+
+
+def test_settings_are_set_for_a_session_and_put_back(board: Device, tmp_path: Path) -> None:
+    device = board.model_copy(update={"workdir": str(tmp_path / "work"), "frequency_mhz": 1500})
+    policy = tmp_path / "cpufreq/policy0"
+    policy.mkdir(parents=True)
+    before = {"scaling_governor": "ondemand", "scaling_min_freq": "600000", "scaling_max_freq": "1800000"}
+    for name, value in before.items():
+        (policy / name).write_text(f"{value}\n", "utf-8")
+    with connect(device) as transport, lock.hold(transport, "bench"):
+        settings = conditions.steady(transport, f"{tmp_path}/cpufreq/policy*")
+        assert all(setting.controlled for setting in settings)
+        assert [setting.before for setting in settings] == list(before.values())
+        assert (policy / "scaling_governor").read_text("utf-8") == "performance\n"
+        assert (policy / "scaling_max_freq").read_text("utf-8") == "1500000\n"
+    assert {name: (policy / name).read_text("utf-8").strip() for name in before} == before
+    shipped = device.model_copy(update={"conditions": "as-shipped"})
+    with connect(shipped) as transport, lock.hold(transport, "bench"):
+        assert conditions.steady(transport, f"{tmp_path}/cpufreq/policy*") == ()

@@ -99,7 +99,7 @@ const void *bnn_family_choose(const struct bnn_family *family, const struct bnn_
     const struct bnn_kernel *row = bnn_family_row(family, i);
     if (row->isa & ~select->isa) continue;
     if (forced.text ? !is(forced, row->name) : row->tuning == wrong_tuning) continue;
-    if (!fits || fits(row, problem)) return row;
+    if (forced.text || !fits || fits(row, problem)) return row;
   }
   return NULL;
 }

@@ -2,7 +2,8 @@
 /* Families of kernels and the choice among their variants.
  *
  * A family is a table of rows, best first: the rows of its kernels.inc. The chosen kernel is the first row whose ISA bits
- * are allowed and whose shape rule fits; a name forced for the family leaves that row alone. */
+ * are allowed, whose tuning suits the core and whose shape rule fits. A name forced for the family leaves that row alone:
+ * tuning and shape rule are preferences, every kernel computes every shape. */
 #ifndef BNN_BASE_FAMILY_H
 #define BNN_BASE_FAMILY_H
 
@@ -51,8 +52,8 @@ const struct bnn_kernel *bnn_family_row(const struct bnn_family *family, size_t 
  * Returns NULL, or the part of a list that names no ISA, no family or no kernel (it points into that list). */
 const char *bnn_select_init(struct bnn_select *select, const char *isa_list, const char *forced);
 
-/* The first row that may be used and for which fits(row, problem) holds (fits may be NULL); NULL where none does, which
- * only a forced name can bring about: every family ends with a scalar row that fits everything. */
+/* The first row that may be used and for which fits(row, problem) holds (fits may be NULL: no rule). NULL where there is none,
+ * which only a forced name of a foreign ISA can bring about: every family ends with a scalar row. */
 const void *bnn_family_choose(const struct bnn_family *family, const struct bnn_select *select,
                               bool (*fits)(const void *row, const void *problem), const void *problem);
 

@@ -157,6 +157,15 @@ const uint32_t *bnn_patches_lay_out(const struct bnn_patches *p, const struct bn
   return copy;
 }
 
+uint32_t bnn_patches_extent(const struct bnn_patches *p, uint32_t rows) {
+  uint32_t last = 0; /* with dilation, the last column need not lie furthest */
+  for (uint32_t x = 0; x < p->out_w; x++) {
+    const uint32_t at = bnn_patches_column(p, x);
+    last = at > last ? at : last;
+  }
+  return (rows - 1) * p->line + last + (p->runs - 1) * p->between_runs + p->run_words;
+}
+
 uint32_t bnn_patches_list(const struct bnn_patches *p, const struct bnn_band *band, uint32_t *offsets) {
   uint32_t count = 0;
   for (uint32_t x = 0; x < p->out_w; x++) offsets[count++] = bnn_patches_column(p, x);

@@ -29,7 +29,7 @@ static uint32_t list_pixels(const struct run *run, const struct bnn_band *band, 
   const struct bnn_bconv2d_pixel *columns = table(run, run->layout.columns, 0);
   const uint32_t *class_y = table(run, run->layout.class_y, 0), out_w = p->out_w;
   for (uint32_t y = band->begin; y < band->end; y++, pixels += out_w) {
-    const uint32_t patch = (y - band->begin) * p->line * (uint32_t)sizeof(uint32_t), row = class_y[y];
+    const uint32_t patch = (y - band->begin) * p->line * bnn_bconv2d_word_bytes(run->plan), row = class_y[y];
     for (uint32_t x = 0; x < out_w; x++)
       pixels[x] = (struct bnn_bconv2d_pixel){columns[x].patch + patch, columns[x].row + row};
   }
@@ -97,15 +97,30 @@ static void run_tile(const struct run *run, struct bnn_bconv2d_tile *tile, const
   f32 ? put_floats(tile, &place) : put_bits(tile, &place);
 }
 
+/* The band's patches as the kernel reads them. */
+static const uint32_t *lay_out(const struct run *run, const struct bnn_band *band) {
+  const struct bnn_bconv2d_plan *plan = run->plan;
+  uint32_t *copy = (uint32_t *)(void *)(run->scratch + run->offsets.patches);
+  const uint32_t *words = bnn_patches_lay_out(&plan->patches, band, run->x, copy);
+  if (!plan->kernel->split) return words;
+  uint32_t *split = (uint32_t *)(void *)(run->scratch + run->offsets.split);
+  const size_t count = bnn_patches_extent(&plan->patches, band->end - band->begin);
+  for (size_t i = 0; i < count; i++) {
+    split[2 * i] = bnn_bconv2d_nibbles(words[i], 0);
+    split[2 * i + 1] = bnn_bconv2d_nibbles(words[i], 1);
+  }
+  return split;
+}
+
 static void run_band(const struct run *run, const struct bnn_band *band, uint32_t tile_begin, uint32_t tile_end) {
   const struct bnn_bconv2d_plan *plan = run->plan;
   const struct bnn_bconv2d_problem *p = &plan->problem;
   struct bnn_bconv2d_pixel *pixels = (struct bnn_bconv2d_pixel *)(void *)(run->scratch + run->offsets.pixels);
   struct bnn_bconv2d_tile tile = {
-      .x = bnn_patches_lay_out(&plan->patches, band, run->x, (uint32_t *)(void *)(run->scratch + run->offsets.patches)),
+      .x = lay_out(run, band),
       .pixels = pixels,
       .pixel_count = list_pixels(run, band, pixels),
-      .run_words = plan->patches.run_words,
+      .run_words = bnn_bconv2d_run_words(plan),
       .lo = p->lo,
       .hi = p->hi,
       .output = p->output,

@@ -56,10 +56,14 @@ typedef void bnn_bconv2d_tile_fn(const struct bnn_bconv2d_tile *tile);
 struct bnn_bconv2d_kernel {
   struct bnn_kernel kernel;
   uint32_t mr, nr, kr; /* channels (a multiple of 8), pixels and words (a power of 2) that the inner loop takes at once */
+  bool split; /* x and weights come with each word taken apart into two, its low and its high nibbles (see avx2.c) */
   bnn_bconv2d_tile_fn *run;
 };
 
-#define BNN_BCONV2D(mr, nr, kr, isa, ISA, TUNING) bnn_bconv2d_tile_fn bnn_bconv2d_##mr##x##nr##_##isa;
+/* The low (half 0) or the high nibbles of a word's bytes. */
+static inline uint32_t bnn_bconv2d_nibbles(uint32_t word, size_t half) { return word >> (half ? 4 : 0) & 0x0F0F0F0Fu; }
+
+#define BNN_BCONV2D(mr, nr, kr, split, isa, ISA, TUNING) bnn_bconv2d_tile_fn bnn_bconv2d_##mr##x##nr##_##isa;
 #include "bconv2d/kernels.inc"
 #undef BNN_BCONV2D
 

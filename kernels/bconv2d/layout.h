@@ -23,9 +23,19 @@ static inline size_t bnn_bconv2d_entry(const struct bnn_bconv2d_plan *plan) {
   return plan->narrow ? sizeof(int16_t) : sizeof(int32_t);
 }
 
+/* Bytes of a word of input, and words of a run, as the kernel reads them. */
+static inline uint32_t bnn_bconv2d_word_bytes(const struct bnn_bconv2d_plan *plan) {
+  return (uint32_t)sizeof(uint32_t) * (plan->kernel->split ? 2 : 1);
+}
+
+static inline uint32_t bnn_bconv2d_run_words(const struct bnn_bconv2d_plan *plan) {
+  return plan->patches.run_words * (plan->kernel->split ? 2 : 1);
+}
+
 /* Byte offsets in a thread's scratch. */
 struct bnn_bconv2d_scratch {
   size_t patches; /* of a band, laid out */
+  size_t split;   /* the same with each word taken apart, for kernels that want it */
   size_t pixels;  /* struct bnn_bconv2d_pixel of a band */
   size_t aside;   /* a tile's output, where not all of its channels exist or its bits start within a byte */
   size_t end;

@@ -19,18 +19,20 @@ static uint32_t popcount(uint32_t word) {
 /* Word i of a run, which goes through the kernel's columns, their rows, their channels. */
 static uint32_t word_of(const struct bnn_bconv2d_plan *plan, const uint32_t *filter, uint32_t i) {
   const struct bnn_window *w = &plan->problem.window;
-  const uint32_t words = plan->patches.group_words, row = i / words % w->kernel_h, column = i / words / w->kernel_h;
-  return filter[(row * w->kernel_w + column) * words + i % words];
+  const uint32_t at = plan->kernel->split ? i / 2 : i, words = plan->patches.group_words;
+  const uint32_t row = at / words % w->kernel_h, column = at / words / w->kernel_h;
+  const uint32_t word = filter[(row * w->kernel_w + column) * words + at % words];
+  return plan->kernel->split ? bnn_bconv2d_nibbles(word, i % 2) : word;
 }
 
 static void pack_tile(const struct bnn_bconv2d_plan *plan, const uint32_t *filter, uint32_t filters, uint32_t *packed) {
-  const uint32_t run = plan->patches.run_words, mr = plan->kernel->mr;
+  const uint32_t run = bnn_bconv2d_run_words(plan), filter_words = plan->patches.run_words;
   uint32_t chunk = plan->kernel->kr;
   for (uint32_t at = 0; at < run; at += chunk) {
     while (run - at < chunk) chunk /= 2;
-    for (uint32_t channel = 0; channel < mr; channel++)
+    for (uint32_t channel = 0; channel < plan->kernel->mr; channel++)
       for (uint32_t i = at; i < at + chunk; i++)
-        *packed++ = channel < filters ? word_of(plan, filter + (size_t)channel * run, i) : 0;
+        *packed++ = channel < filters ? word_of(plan, filter + (size_t)channel * filter_words, i) : 0;
   }
 }
 
@@ -124,7 +126,7 @@ void bnn_bconv2d_pack(const struct bnn_bconv2d_plan *plan, const struct bnn_bcon
   for (uint32_t i = 0, last = 0; i < y.out; i++) class_y[i] = (last += bnn_bconv2d_starts_class(plan, &y, i)) * plan->classes_x * row_bytes;
   for (uint32_t i = 0, last = 0; i < x.out; i++) {
     last += bnn_bconv2d_starts_class(plan, &x, i);
-    columns[i].patch = bnn_patches_column(&plan->patches, i) * (uint32_t)sizeof(uint32_t);
+    columns[i].patch = bnn_patches_column(&plan->patches, i) * bnn_bconv2d_word_bytes(plan);
     columns[i].row = last * row_bytes;
   }
   for (uint32_t i = 0; i < y.out; i++) /* the first position of each class stands for it */

@@ -3,8 +3,8 @@
 #include "bconv2d/layout.h"
 
 static const struct bnn_bconv2d_kernel rows[] = {
-#define BNN_BCONV2D(mr, nr, kr, isa, ISA, TUNING)                                                    \
-  {{"bconv2d", "bconv2d_" #mr "x" #nr "_" #isa, BNN_ISA_##ISA, BNN_TUNING_##TUNING}, mr, nr, kr, \
+#define BNN_BCONV2D(mr, nr, kr, split, isa, ISA, TUNING)                                                    \
+  {{"bconv2d", "bconv2d_" #mr "x" #nr "_" #isa, BNN_ISA_##ISA, BNN_TUNING_##TUNING}, mr, nr, kr, split, \
    bnn_bconv2d_##mr##x##nr##_##isa},
 #include "bconv2d/kernels.inc"
 #undef BNN_BCONV2D
@@ -31,7 +31,7 @@ struct bnn_bconv2d_layout bnn_bconv2d_layout_of(const struct bnn_bconv2d_plan *p
   l.group_filters = p->filters / p->groups;
   l.group_tiles = ceil_div(l.group_filters, plan->kernel->mr);
   l.filters_padded = p->groups * l.group_tiles * plan->kernel->mr;
-  l.tile_words = (size_t)plan->kernel->mr * plan->patches.run_words;
+  l.tile_words = (size_t)plan->kernel->mr * bnn_bconv2d_run_words(plan);
   const size_t table = align64(l.filters_padded * sizeof(float));
   const bool f32 = p->output == BNN_BCONV2D_F32;
   l.rows = align64(l.tile_words * sizeof(uint32_t) * p->groups * l.group_tiles);
@@ -49,7 +49,9 @@ struct bnn_bconv2d_scratch bnn_bconv2d_scratch_of(const struct bnn_bconv2d_plan 
   const size_t pixels = (size_t)plan->patches.band_rows * plan->patches.out_w;
   struct bnn_bconv2d_scratch s;
   s.patches = 0;
-  s.pixels = s.patches + align64(bnn_patches_bytes(&plan->patches));
+  s.split = s.patches + align64(bnn_patches_bytes(&plan->patches));
+  const size_t split_words = plan->kernel->split ? 2 * (size_t)bnn_patches_extent(&plan->patches, plan->patches.band_rows) : 0;
+  s.pixels = s.split + align64(split_words * sizeof(uint32_t));
   s.aside = s.pixels + align64(pixels * sizeof(struct bnn_bconv2d_pixel));
   s.end = s.aside + align64(pixels * plan->kernel->mr * sizeof(float));
   return s;
@@ -73,11 +75,19 @@ static uint32_t count_classes(const struct bnn_bconv2d_plan *plan, struct bnn_ax
   return count;
 }
 
+/* Channels that a wide tile adds up to its width cost as much as real ones; a quarter is worth its speed. */
+static bool fits(const void *row, const void *problem) {
+  const struct bnn_bconv2d_kernel *kernel = row;
+  const struct bnn_bconv2d_problem *p = problem;
+  const uint32_t filters = p->filters / p->groups, padded = ceil_div(filters, kernel->mr) * kernel->mr;
+  return kernel->mr <= 16 || padded <= filters + filters / 4;
+}
+
 bool bnn_bconv2d_plan(struct bnn_bconv2d_plan *plan, const struct bnn_bconv2d_problem *problem, bool clamped,
                       const struct bnn_select *select) {
   const struct bnn_bconv2d_problem *p = problem;
   *plan = (struct bnn_bconv2d_plan){.problem = *p, .clamped = clamped && p->output == BNN_BCONV2D_F32};
-  plan->kernel = bnn_family_choose(&bnn_bconv2d_family, select, NULL, NULL);
+  plan->kernel = bnn_family_choose(&bnn_bconv2d_family, select, fits, p);
   if (!plan->kernel) return false;
 
   plan->patches = (struct bnn_patches){p->window, p->batch, p->in_h, p->in_w, p->out_h, p->out_w,

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
@@ -64,7 +65,9 @@ def compile(folder: Path, program: str, target: Target, compiler: Compiler, prog
     Raises:
         BuildError: the code does not compile.
     """
-    linked = cache.folder("zig") / f"linked-{compiler.version}-{target.name}"
+    # zig's cache does not know its own libraries again when zig is installed elsewhere.
+    place = hashlib.sha256(f"{compiler.program} {compiler.version}".encode()).hexdigest()[:16]
+    linked = cache.folder("zig") / f"linked-{place}-{target.name}"
     compiled = False
 
     def listen(line: str) -> None:

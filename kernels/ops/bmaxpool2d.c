@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <string.h>
+
 #include "ops/loops.h"
 #include "ops/taps.h"
 
 static enum bnn_status check(const struct bnn_call *call, struct bnn_error *error) {
   const struct bnn_bmaxpool2d_params *params = call->params;
-  BNN_TRY(bnn_rule_input(call, 0, BNN_BITS, error));
-  BNN_TRY(bnn_rule_output(call, BNN_BITS, error));
+  BNN_TRY(bnn_rule_bits(call, call->output, "the output", error));
+  BNN_TRY(bnn_rule_moved(call, error));
   if (params->any > 1) return bnn_broken(call, error, "any: neither 0 nor 1");
   return bnn_rule_pool(call, &params->window, error);
 }
@@ -14,8 +16,7 @@ static enum bnn_status plan(const struct bnn_call *call, struct bnn_plan *plan, 
   (void)error;
   const struct bnn_bmaxpool2d_params *params = call->params;
   plan->units = bnn_value_pixels(call->output);
-  plan->grain =
-      bnn_grain((size_t)bnn_words(bnn_value_channels(call->output)) * params->window.kernel_h * params->window.kernel_w);
+  plan->grain = bnn_grain(bnn_value_pixel_bytes(call->output) / 4 * params->window.kernel_h * params->window.kernel_w);
   return BNN_E_OK;
 }
 
@@ -23,19 +24,20 @@ static void run(const struct bnn_call *call, const struct bnn_plan *plan, size_t
   (void)plan, (void)thread;
   const struct bnn_bmaxpool2d_params *params = call->params;
   const struct bnn_value *input = call->inputs[0];
-  size_t words = bnn_words(input->shape[3]), width = call->output->shape[2], height = call->output->shape[1];
-  uint32_t tail = input->shape[3] % 32, used = tail ? ~(~0u << tail) : ~0u; /* of the last word */
-  for (size_t at = begin; at < end; at++) {
-    struct bnn_pool_pixel pixel =
-        bnn_pool_pixel(&params->window, input, (uint32_t)(at / width % height), (uint32_t)(at % width));
-    uint32_t *y = (uint32_t *)call->output->data + at * words;
-    for (size_t w = 0; w < words; w++) y[w] = params->any ? 0 : ~0u;
-    y[words - 1] &= used;
-    for (uint32_t i = pixel.rows.first; i < pixel.rows.last; i++) {
-      for (uint32_t j = pixel.columns.first; j < pixel.columns.last; j++) {
-        const uint32_t *x = (const uint32_t *)input->data +
-                            bnn_tap_pixel(&params->window, input, &pixel, at / (width * height), i, j) * words;
-        if (params->any) {
+  size_t words = bnn_value_pixel_bytes(input) / sizeof(uint32_t);
+  size_t width = call->output->shape[2], height = call->output->shape[1];
+  for (size_t pixel = begin; pixel < end; pixel++) {
+    struct bnn_window_at at =
+        bnn_window_at(&params->window, input, (uint32_t)(pixel / width % height), (uint32_t)(pixel % width));
+    uint32_t *y = (uint32_t *)call->output->data + pixel * words;
+    bool first = true; /* no window is empty, see bnn_rule_pool */
+    for (uint32_t i = at.rows.first; i < at.rows.last; i++) {
+      for (uint32_t j = at.columns.first; j < at.columns.last; j++, first = false) {
+        const uint32_t *x =
+            (const uint32_t *)input->data + bnn_tap_pixel(&params->window, input, &at, pixel / (width * height), i, j) * words;
+        if (first) {
+          memcpy(y, x, words * sizeof *y);
+        } else if (params->any) {
           BNN_EACH
           for (size_t w = 0; w < words; w++) y[w] |= x[w];
         } else {

@@ -3,33 +3,37 @@
 
 #include "ops/loops.h"
 
+/* Joined along the channels, bits of every input but the last must fill whole words of the only plane. */
+static enum bnn_status check_words(const struct bnn_call *call, struct bnn_error *error) {
+  for (uint32_t i = 0; i < call->input_count; i++) {
+    uint32_t channels = bnn_value_channels(call->inputs[i]);
+    if (call->output->planes == 1 && (channels % 32 == 0 || i + 1 == call->input_count)) continue;
+    return bnn_fail(error, BNN_E_UNSUPPORTED, "layer '%.80s' (concat): %u channels of bits do not end on a word", call->name,
+                    (unsigned)channels);
+  }
+  return BNN_E_OK;
+}
+
 static enum bnn_status check(const struct bnn_call *call, struct bnn_error *error) {
   const struct bnn_concat_params *params = call->params;
+  BNN_TRY(bnn_rule_moved(call, error));
   const struct bnn_value *first = call->inputs[0];
-  enum bnn_dtype dtype = first->dtype == BNN_BITS ? BNN_BITS : BNN_F32;
   if (params->axis >= first->rank) return bnn_broken(call, error, "axis: there is no axis %u", (unsigned)params->axis);
-  uint32_t shape[BNN_MAX_RANK];
-  memcpy(shape, first->shape, sizeof shape);
   uint64_t along = 0;
   for (uint32_t i = 0; i < call->input_count; i++) {
-    BNN_TRY(bnn_rule_input(call, i, dtype, error));
     const struct bnn_value *x = call->inputs[i];
     along += x->shape[params->axis];
     for (uint32_t axis = 0; axis < first->rank; axis++) {
-      if (x->rank != first->rank || (axis != params->axis && x->shape[axis] != first->shape[axis])) {
-        return bnn_broken(call, error, "input %u of shape %s does not fit the first one, %s", (unsigned)i,
-                          bnn_shape_text(x->shape, x->rank).text, bnn_shape_text(first->shape, first->rank).text);
-      }
-    }
-    bool last = i + 1 == call->input_count, inner = params->axis + 1 == first->rank;
-    if (dtype == BNN_BITS && inner && !last && x->shape[params->axis] % 32) {
-      return bnn_fail(error, BNN_E_UNSUPPORTED, "layer '%.80s' (concat): bits of %u channels do not end on a word", call->name,
-                      (unsigned)x->shape[params->axis]);
+      if (x->rank == first->rank && (axis == params->axis || x->shape[axis] == first->shape[axis])) continue;
+      return bnn_broken(call, error, "input %u of shape %s does not fit the first one, %s", (unsigned)i,
+                        bnn_shape_text(x->shape, x->rank).text, bnn_shape_text(first->shape, first->rank).text);
     }
   }
   if (along > BNN_MAX_ELEMENTS) return bnn_broken(call, error, "axis: absurdly long together");
+  if (first->dtype == BNN_BITS && params->axis + 1 == first->rank) BNN_TRY(check_words(call, error));
+  uint32_t shape[BNN_MAX_RANK];
+  memcpy(shape, first->shape, sizeof shape);
   shape[params->axis] = (uint32_t)along;
-  BNN_TRY(bnn_rule_output(call, dtype, error));
   return bnn_rule_shape(call, shape, first->rank, error);
 }
 

@@ -21,15 +21,15 @@ static void run(const struct bnn_call *call, const struct bnn_plan *plan, size_t
   const struct bnn_max_pool2d_params *params = call->params;
   const struct bnn_value *input = call->inputs[0];
   size_t channels = input->shape[3], width = call->output->shape[2], height = call->output->shape[1];
-  for (size_t at = begin; at < end; at++) {
-    struct bnn_pool_pixel pixel =
-        bnn_pool_pixel(&params->window, input, (uint32_t)(at / width % height), (uint32_t)(at % width));
-    float *y = (float *)call->output->data + at * channels;
+  for (size_t pixel = begin; pixel < end; pixel++) {
+    struct bnn_window_at at =
+        bnn_window_at(&params->window, input, (uint32_t)(pixel / width % height), (uint32_t)(pixel % width));
+    float *y = (float *)call->output->data + pixel * channels;
     for (size_t c = 0; c < channels; c++) y[c] = -INFINITY;
-    for (uint32_t i = pixel.rows.first; i < pixel.rows.last; i++) {
-      for (uint32_t j = pixel.columns.first; j < pixel.columns.last; j++) {
+    for (uint32_t i = at.rows.first; i < at.rows.last; i++) {
+      for (uint32_t j = at.columns.first; j < at.columns.last; j++) {
         const float *x = (const float *)input->data +
-                         bnn_tap_pixel(&params->window, input, &pixel, at / (width * height), i, j) * channels;
+                         bnn_tap_pixel(&params->window, input, &at, pixel / (width * height), i, j) * channels;
         BNN_EACH
         for (size_t c = 0; c < channels; c++) y[c] = x[c] > y[c] ? x[c] : y[c];
       }

@@ -44,6 +44,12 @@ static enum bnn_status dtype_is(const struct bnn_call *call, const struct bnn_va
   return bnn_broken(call, error, "%s is %s, not %s", which, bnn_dtype_name(value->dtype), bnn_dtype_name(dtype));
 }
 
+enum bnn_status bnn_rule_bits(const struct bnn_call *call, const struct bnn_value *value, const char *which,
+                              struct bnn_error *error) {
+  if (value->dtype == BNN_BITS) return BNN_E_OK;
+  return bnn_broken(call, error, "%s is %s, not bits", which, bnn_dtype_name(value->dtype));
+}
+
 enum bnn_status bnn_rule_input(const struct bnn_call *call, uint32_t index, enum bnn_dtype dtype, struct bnn_error *error) {
   const struct bnn_value *value = bnn_input(call, index);
   char which[24];
@@ -63,11 +69,32 @@ enum bnn_status bnn_rule_floats(const struct bnn_call *call, uint32_t count, str
   return bnn_rule_output(call, BNN_F32, error);
 }
 
+enum bnn_status bnn_rule_moved(const struct bnn_call *call, struct bnn_error *error) {
+  if (call->output->dtype != BNN_BITS) return bnn_rule_floats(call, call->input_count, error);
+  for (uint32_t i = 0; i < call->input_count; i++) {
+    if (call->inputs[i] == NULL) return bnn_broken(call, error, "input %" PRIu32 " is absent", i);
+    BNN_TRY(bnn_rule_bits(call, call->inputs[i], "an input", error));
+    if (call->inputs[i]->planes == call->output->planes) continue;
+    return bnn_broken(call, error, "the output has %" PRIu32 " planes, input %" PRIu32 " has %" PRIu32, call->output->planes,
+                      i, call->inputs[i]->planes);
+  }
+  return BNN_E_OK;
+}
+
+static enum bnn_status is_constant(const struct bnn_call *call, uint32_t index, struct bnn_error *error) {
+  if (call->inputs[index]->constant) return BNN_E_OK;
+  return about_layer(call, error, BNN_E_UNSUPPORTED, "its weights are computed; they must be constants");
+}
+
 enum bnn_status bnn_rule_constant(const struct bnn_call *call, uint32_t index, enum bnn_dtype dtype,
                                   struct bnn_error *error) {
   BNN_TRY(bnn_rule_input(call, index, dtype, error));
-  if (call->inputs[index]->constant) return BNN_E_OK;
-  return about_layer(call, error, BNN_E_UNSUPPORTED, "its weights are computed; they must be constants");
+  return is_constant(call, index, error);
+}
+
+enum bnn_status bnn_rule_constant_bits(const struct bnn_call *call, uint32_t index, struct bnn_error *error) {
+  BNN_TRY(bnn_rule_bits(call, call->inputs[index], "the filter", error));
+  return is_constant(call, index, error);
 }
 
 enum bnn_status bnn_rule_per_channel(const struct bnn_call *call, uint32_t index, enum bnn_dtype dtype, uint32_t channels,
@@ -177,6 +204,9 @@ enum bnn_status bnn_rule_pool(const struct bnn_call *call, const struct bnn_wind
   if (window->pad_top >= window->kernel_h || window->pad_bottom >= window->kernel_h || window->pad_left >= window->kernel_w ||
       window->pad_right >= window->kernel_w) {
     return bnn_broken(call, error, "a pool may not be padded by its whole window");
+  }
+  if ((window->kernel_h > 1 && window->dilation_h > x->shape[1]) || (window->kernel_w > 1 && window->dilation_w > x->shape[2])) {
+    return bnn_broken(call, error, "a pool's taps are farther apart than the image is large"); /* it might see nothing */
   }
   return bnn_rule_shape(call, shape, 4, error);
 }

@@ -23,8 +23,15 @@ enum bnn_status bnn_no_kernel(const struct bnn_call *call, const char *family, s
 enum bnn_status bnn_rule_floats(const struct bnn_call *call, uint32_t count, struct bnn_error *error);
 enum bnn_status bnn_rule_input(const struct bnn_call *call, uint32_t index, enum bnn_dtype dtype, struct bnn_error *error);
 enum bnn_status bnn_rule_output(const struct bnn_call *call, enum bnn_dtype dtype, struct bnn_error *error);
+/* Bits of any number of planes. */
+enum bnn_status bnn_rule_bits(const struct bnn_call *call, const struct bnn_value *value, const char *which,
+                              struct bnn_error *error);
+/* All inputs and the output are floats, or bits of as many planes: what ops need that only move values. */
+enum bnn_status bnn_rule_moved(const struct bnn_call *call, struct bnn_error *error);
 /* The same for an input that must be in the file: weights, thresholds. */
 enum bnn_status bnn_rule_constant(const struct bnn_call *call, uint32_t index, enum bnn_dtype dtype, struct bnn_error *error);
+/* Bits of any number of planes; the input is not optional. */
+enum bnn_status bnn_rule_constant_bits(const struct bnn_call *call, uint32_t index, struct bnn_error *error);
 /* Input `index`, where present, is a constant of `dtype` with one element a channel, or a single one where `single`. */
 enum bnn_status bnn_rule_per_channel(const struct bnn_call *call, uint32_t index, enum bnn_dtype dtype, uint32_t channels,
                                      bool single, struct bnn_error *error);

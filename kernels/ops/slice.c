@@ -2,12 +2,17 @@
 #include "ops/loops.h"
 #include "ops/walk.h"
 
+/* Does a slice of bits take all channels, or whole words of the only plane? */
+static bool whole_words(const struct bnn_slice_params *params, const struct bnn_value *x, const struct bnn_value *y) {
+  uint32_t inner = x->rank - 1, begin = params->begin[inner], end = begin + y->shape[inner];
+  if (y->shape[inner] == x->shape[inner]) return true;
+  return x->planes == 1 && params->step[inner] == 1 && begin % 32 == 0 && (end % 32 == 0 || end == x->shape[inner]);
+}
+
 static enum bnn_status check(const struct bnn_call *call, struct bnn_error *error) {
   const struct bnn_slice_params *params = call->params;
   const struct bnn_value *x = call->inputs[0], *y = call->output;
-  enum bnn_dtype dtype = x->dtype == BNN_BITS ? BNN_BITS : BNN_F32;
-  BNN_TRY(bnn_rule_input(call, 0, dtype, error));
-  BNN_TRY(bnn_rule_output(call, dtype, error));
+  BNN_TRY(bnn_rule_moved(call, error));
   if (y->rank != x->rank) return bnn_broken(call, error, "the output has %u axes, the input %u", (unsigned)y->rank, (unsigned)x->rank);
   for (uint32_t axis = 0; axis < x->rank; axis++) {
     uint64_t last = params->begin[axis] + (uint64_t)(y->shape[axis] - 1) * params->step[axis];
@@ -16,9 +21,7 @@ static enum bnn_status check(const struct bnn_call *call, struct bnn_error *erro
                         (unsigned)params->begin[axis], (unsigned)params->step[axis], (unsigned)x->shape[axis]);
     }
   }
-  uint32_t inner = x->rank - 1; /* bits have an axis */
-  if (dtype == BNN_BITS && (params->step[inner] != 1 || params->begin[inner] % 32 ||
-                            (y->shape[inner] % 32 && params->begin[inner] + y->shape[inner] != x->shape[inner]))) {
+  if (x->dtype == BNN_BITS && !whole_words(params, x, y)) {
     return bnn_fail(error, BNN_E_UNSUPPORTED, "layer '%.80s' (slice): its channels of bits are not whole words", call->name);
   }
   return BNN_E_OK;
@@ -36,8 +39,8 @@ static enum bnn_status plan(const struct bnn_call *call, struct bnn_plan *plan, 
   bnn_dense_strides(shape, x->rank, stride);
   for (uint32_t axis = 0; axis < x->rank; axis++) {
     bool words = x->dtype == BNN_BITS && axis + 1 == x->rank;
-    walk->shape[axis] = words ? bnn_words(y->shape[axis]) : y->shape[axis];
-    walk->stride[0][axis] = stride[axis] * params->step[axis];
+    walk->shape[axis] = words ? bnn_words(y->shape[axis]) * y->planes : y->shape[axis];
+    walk->stride[0][axis] = stride[axis] * (words ? 1 : params->step[axis]);
     walk->base[0] += stride[axis] * (words ? params->begin[axis] / 32 : params->begin[axis]);
   }
   bnn_walk_join(walk);

@@ -18,28 +18,31 @@ static inline struct bnn_taps bnn_taps_inside(int64_t origin, uint32_t kernel, u
   return (struct bnn_taps){(uint32_t)first, (uint32_t)last};
 }
 
-/* One output pixel of a pool: the taps inside the image, and where the first tap of all would be. */
-struct bnn_pool_pixel {
+/* A window at one output pixel: the taps inside the image, and where the first tap of all would be. */
+struct bnn_window_at {
   int64_t y, x;
   struct bnn_taps rows, columns;
 };
 
-/* `row` counts output rows of all images of the batch. */
-static inline struct bnn_pool_pixel bnn_pool_pixel(const struct bnn_window *window, const struct bnn_value *input,
+static inline struct bnn_window_at bnn_window_at(const struct bnn_window *window, const struct bnn_value *input,
                                                    uint32_t out_y, uint32_t out_x) {
-  struct bnn_pool_pixel pixel = {
+  struct bnn_window_at at = {
       .y = (int64_t)out_y * window->stride_h - window->pad_top,
       .x = (int64_t)out_x * window->stride_w - window->pad_left,
   };
-  pixel.rows = bnn_taps_inside(pixel.y, window->kernel_h, window->dilation_h, input->shape[1]);
-  pixel.columns = bnn_taps_inside(pixel.x, window->kernel_w, window->dilation_w, input->shape[2]);
-  return pixel;
+  at.rows = bnn_taps_inside(at.y, window->kernel_h, window->dilation_h, input->shape[1]);
+  at.columns = bnn_taps_inside(at.x, window->kernel_w, window->dilation_w, input->shape[2]);
+  return at;
+}
+
+static inline bool bnn_tap_is_inside(const struct bnn_window_at *at, uint32_t i, uint32_t j) {
+  return i >= at->rows.first && i < at->rows.last && j >= at->columns.first && j < at->columns.last;
 }
 
 /* The pixel of the input, counted over all images, that tap (i, j) reads. */
 static inline size_t bnn_tap_pixel(const struct bnn_window *window, const struct bnn_value *input,
-                                   const struct bnn_pool_pixel *pixel, size_t image, uint32_t i, uint32_t j) {
-  size_t y = (size_t)(pixel->y + (int64_t)i * window->dilation_h), x = (size_t)(pixel->x + (int64_t)j * window->dilation_w);
+                                   const struct bnn_window_at *at, size_t image, uint32_t i, uint32_t j) {
+  size_t y = (size_t)(at->y + (int64_t)i * window->dilation_h), x = (size_t)(at->x + (int64_t)j * window->dilation_w);
   return (image * input->shape[1] + y) * input->shape[2] + x;
 }
 

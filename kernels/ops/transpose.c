@@ -5,9 +5,7 @@
 static enum bnn_status check(const struct bnn_call *call, struct bnn_error *error) {
   const struct bnn_transpose_params *params = call->params;
   const struct bnn_value *x = call->inputs[0];
-  enum bnn_dtype dtype = x->dtype == BNN_BITS ? BNN_BITS : BNN_F32;
-  BNN_TRY(bnn_rule_input(call, 0, dtype, error));
-  BNN_TRY(bnn_rule_output(call, dtype, error));
+  BNN_TRY(bnn_rule_moved(call, error));
   uint32_t shape[BNN_MAX_RANK], seen = 0;
   for (uint32_t axis = 0; axis < x->rank; axis++) {
     uint32_t from = params->permutation[axis];
@@ -15,7 +13,7 @@ static enum bnn_status check(const struct bnn_call *call, struct bnn_error *erro
     seen |= 1u << from;
     shape[axis] = x->shape[from];
   }
-  if (dtype == BNN_BITS && params->permutation[x->rank - 1] != x->rank - 1) {
+  if (x->dtype == BNN_BITS && params->permutation[x->rank - 1] != x->rank - 1) {
     return bnn_fail(error, BNN_E_UNSUPPORTED, "layer '%.80s' (transpose): there is no kernel that moves the channels of bits",
                     call->name);
   }

@@ -10,7 +10,7 @@ void bnn_dense_strides(const uint32_t *shape, uint32_t rank, size_t *stride) {
 
 void bnn_word_shape(const struct bnn_value *value, uint32_t shape[BNN_MAX_RANK]) {
   memcpy(shape, value->shape, sizeof value->shape);
-  if (value->dtype == BNN_BITS) shape[value->rank - 1] = bnn_words(shape[value->rank - 1]);
+  if (value->dtype == BNN_BITS) shape[value->rank - 1] = bnn_words(shape[value->rank - 1]) * value->planes;
 }
 
 void bnn_walk_broadcast(struct bnn_walk *walk, const struct bnn_value *output, const struct bnn_value *const *operands,

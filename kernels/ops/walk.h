@@ -18,7 +18,7 @@ struct bnn_walk {
 /* The strides of a dense tensor of this shape. */
 void bnn_dense_strides(const uint32_t *shape, uint32_t rank, size_t *stride);
 
-/* The shape in elements of 4 bytes: floats, or the words of bits. */
+/* The shape in elements of 4 bytes: floats, or the words of bits (of all their planes). */
 void bnn_word_shape(const struct bnn_value *value, uint32_t shape[BNN_MAX_RANK]);
 
 /* The walk of NumPy broadcasting. */

@@ -41,7 +41,7 @@ from harness.model import pipeline
 from harness.report import live, page, terminal, verdicts, words
 
 ROOT = Path(__file__).resolve().parent
-RUNS = ROOT / "runs"
+RUNS = Path(os.environ.get("BITRIG_RUNS", ROOT / "runs"))
 SEEDS = ("seed_float", "seed_ste_sign", "seed_dorefa")
 
 HELP = {

@@ -66,13 +66,15 @@ def settle(prepared: Prepared, attempts: int = 6) -> Golden:
 
 
 def compare(got: Sequence[Array], expected: Sequence[Array], atol: float, rtol: float) -> Agreement:
-    """How outputs compare with golden outputs of the same number and sizes, element by element.
+    """How outputs compare with golden outputs, element by element; another number of either is wrong everywhere.
 
     NaN equals NaN; an element beyond the tolerance by the most is the one reported.
     """
-    ours = np.concatenate([np.asarray(y, np.float64).ravel() for y in got])
+    ours = np.concatenate(
+        [np.asarray(_alike(y, golden), np.float64).ravel() for y, golden in zip(got, expected, strict=False)]
+    )
     theirs = np.concatenate([np.asarray(y, np.float64).ravel() for y in expected])
-    if ours.size != theirs.size:
+    if ours.size != theirs.size or len(got) != len(expected):
         nothing = float("nan")
         return Agreement(ok=False, wrong=theirs.size, elements=theirs.size, max_abs=nothing, max_rel=nothing)
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -92,6 +94,11 @@ def compare(got: Sequence[Array], expected: Sequence[Array], atol: float, rtol: 
         got=float(ours[at]) if ours.size else 0.0,
         expected=float(theirs[at]) if theirs.size else 0.0,
     )
+
+
+def _alike(y: Array, golden: Array) -> Array:
+    """Words of bits are unsigned here and signed in TensorFlow Lite: the same bits are the same answer."""
+    return y.view(golden.dtype) if (y.dtype, golden.dtype) == (np.uint32, np.int32) else y
 
 
 def _largest(x: Array) -> float:

@@ -122,7 +122,7 @@ def _unpacked(source: Path | bytes, root: str) -> bytes:
     done = subprocess.run(command, input=content, capture_output=True, check=False, env=environment)
     if done.returncode == 0 and len(done.stdout) >= 8:
         return done.stdout
-    if done.returncode == -signal.SIGXCPU:
+    if done.returncode == -signal.SIGPROF:
         what = "The HDF5 library found no end in the file."
     elif done.returncode < 0:
         what = f"The HDF5 library crashed on the file ({signal.Signals(-done.returncode).name})."

@@ -24,6 +24,7 @@ import json
 import math
 import re
 import resource
+import signal
 import sys
 from typing import Any, BinaryIO
 
@@ -49,10 +50,10 @@ _MAX_DEPTH = 80
 
 
 def limit(budget: int) -> None:
-    """Bounds what this process may use, at far more than a sound file needs."""
-    seconds = 3 + budget // (200 << 20)
-    memory = (2 << 30) + 2 * budget
-    for what, most in ((resource.RLIMIT_CPU, seconds), (resource.RLIMIT_AS, memory), (resource.RLIMIT_CORE, 0)):
+    """Bounds what this process may use from now on, at far more than a sound file needs."""
+    signal.signal(signal.SIGPROF, signal.SIG_DFL)
+    signal.setitimer(signal.ITIMER_PROF, 1.0 + budget / 100e6)  # seconds of CPU, after which SIGPROF ends the process
+    for what, most in ((resource.RLIMIT_AS, (2 << 30) + 2 * budget), (resource.RLIMIT_CORE, 0)):
         hard = resource.getrlimit(what)[1]
         resource.setrlimit(what, (most if hard == resource.RLIM_INFINITY else min(most, hard), hard))
 

@@ -12,18 +12,23 @@ static const struct {
   int (*run)(const struct options *options);
 } commands[] = {
     {"info", "[--model M.bnn] [--threads N] [--isa-mask LIST] [--kernel FAMILY=NAME]", command_info},
-    {"run", "--model M.bnn --input FILE --output FILE [--threads N] [--cpus LIST] [--isa-mask LIST] [--kernel FAMILY=NAME]",
+    {"run",
+     "--model M.bnn --input FILE --output FILE [--threads N] [--cpus LIST] [--isa-mask LIST] [--kernel FAMILY=NAME]",
      command_run},
     {"bench",
      "--model M.bnn --input FILE --golden FILE [--atol A] [--rtol R] [--threads N] [--cpus LIST] [--samples 30]\n"
      "            [--min-time 0.5] [--max-time 10] [--profile] [--isa-mask LIST] [--kernel FAMILY=NAME]",
      command_bench},
     {"check", "[--family F] [--seed N] [--isa-mask LIST]", command_check},
+    {"peaks", "[--isa-mask LIST]", command_peaks},
+    {"kernels", "[--family F [--shape 56x56x64->64 3x3]] [--min-time 0.2] [--isa-mask LIST] [--kernel FAMILY=NAME]",
+     command_kernels},
 };
 #define COMMANDS (sizeof commands / sizeof *commands)
 
 static int usage(void) {
-  fprintf(stderr, "bnn %s: runs, checks and times one-bit networks; JSON lines on standard output\n", BNN_RUNTIME_VERSION);
+  fprintf(stderr, "bnn %s: runs, checks and times one-bit networks; JSON lines on standard output\n",
+          BNN_RUNTIME_VERSION);
   for (size_t i = 0; i < COMMANDS; i++) fprintf(stderr, "  bnn %-7s %s\n", commands[i].name, commands[i].help);
   return EXIT_USAGE;
 }
@@ -38,8 +43,8 @@ int report_error(const struct bnn_error *error) {
   return (int)error->status;
 }
 
-/* Where the stack begins decides which of its lines share a cache set with the weights, and can change a time by several
- * percent (Mytkowicz et al., ASPLOS 2009). It differs from process to process here, so that it averages out. */
+/* Where the stack begins decides which of its lines share a cache set with the weights, and can change a time by
+ * several percent (Mytkowicz et al., ASPLOS 2009). It differs from process to process here, so that it averages out. */
 static int run_elsewhere(int (*run)(const struct options *), const struct options *options) {
   uint64_t seed = (bnn_clock_ns() ^ (uint64_t)getpid() << 32) * 0x9E3779B97F4A7C15u;
   size_t offset = (size_t)(seed >> 52) * 16 + 16; /* 16 bytes to 64 kB */

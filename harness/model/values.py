@@ -55,6 +55,7 @@ class Values:
             the 0 of a sign. No bit stands for them.
         exact: of a real tensor, the values that it takes more often than by chance, such as the 0 of a relu; None where
             nothing is known, as of an image or of a sum of a few integers.
+        whole: it holds whole numbers only, though too many of them to list.
         source: the node that made it so, which is where a reader has to look.
     """
 
@@ -64,6 +65,7 @@ class Values:
     source: str = ""
     rare: tuple[float, ...] = ()
     exact: tuple[float, ...] | None = None
+    whole: bool = False
 
     @property
     def two_valued(self) -> bool:
@@ -217,12 +219,16 @@ def _map(node: Node, operands: list[Values], graph: Graph) -> Values:
         return of_levels((0.0, 1.0) if node.op == "arith" else (node.params["low"], node.params["high"]), source)
     if ends is None:
         return Values(source=source)
-    if node.op == "unary" and node.params["kind"] in reference.INTEGER_KINDS and ends.hi - ends.lo < MAX_LEVELS:
-        levels = np.arange(ends.lo, ends.hi + 1)
+    whole = node.op == "unary" and node.params["kind"] in reference.INTEGER_KINDS
+    whole = whole or (node.op == "clamp" and operands[0].whole)
+    if whole and ends.hi - ends.lo < MAX_LEVELS:
+        levels = np.unique([ends.lo, *np.arange(np.ceil(ends.lo), np.floor(ends.hi) + 1), ends.hi])
+        if node.op == "clamp":
+            return of_levels(levels, source)
         if node.params["kind"] == abi.constant("BNN_SIGN") and not _may_be_zero(node, operands[0], graph):
             return of_levels(levels[levels != 0], source, [0.0])
         return of_levels(levels, source)
-    return replace(ends, source=source, exact=_exact(node, tensors, varying, operands))
+    return replace(ends, source=source, exact=_exact(node, tensors, varying, operands), whole=whole)
 
 
 def _may_be_zero(node: Node, operand: Values, graph: Graph) -> bool:

@@ -48,7 +48,8 @@ enum bnn_status bnn_arena_plan(struct bnn_span *spans, size_t count, uint64_t *t
   for (size_t i = 0; i < count; i++) {
     if (spans[i].last >= steps) steps = spans[i].last + 1;
   }
-  struct bnn_span **order = malloc((count + 1) * sizeof(struct bnn_span *)), **placed = malloc((count + 1) * sizeof(struct bnn_span *));
+  struct bnn_span **order = malloc((count + 1) * sizeof(struct bnn_span *)),
+                  **placed = malloc((count + 1) * sizeof(struct bnn_span *));
   int64_t *change = calloc((size_t)steps + 1, sizeof *change);
   enum bnn_status status = BNN_E_OK;
   if (order == NULL || placed == NULL || change == NULL) {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Places buffers whose lifetimes are known into one block of memory, so that those which never live at the same time share
- * bytes. */
+/* Places buffers whose lifetimes are known into one block of memory, so that those which never live at the same time
+ * share bytes. */
 #ifndef BNN_BASE_ARENA_H
 #define BNN_BASE_ARENA_H
 

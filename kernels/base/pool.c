@@ -11,7 +11,8 @@
 #include "base/denormal.h"
 
 #define MAX_THREADS 256u
-/* Looks at the counter before going to sleep, within a run: some 20 us. Waking a sleeper costs about as much. */
+/* Looks at the counter before going to sleep, within a run: some tens of microseconds. Waking a sleeper costs as much.
+ */
 #define SPINS 4000
 
 struct worker {
@@ -47,7 +48,7 @@ static inline void relax(void) {
 #endif
 }
 
-/* --- pinning -------------------------------------------------------------------------------------------------------- */
+/* --- pinning ------------------------------------------------------------------------------------------------------ */
 
 #ifdef __linux__
 static void pin(const cpu_set_t *cpus, uint32_t thread) {
@@ -99,7 +100,7 @@ static enum bnn_status read_cpus(struct bnn_pool *pool, const char *text, cpu_se
 }
 #endif
 
-/* --- workers -------------------------------------------------------------------------------------------------------- */
+/* --- workers ------------------------------------------------------------------------------------------------------ */
 
 static void take_pieces(struct bnn_pool *pool, uint32_t thread) {
   for (;;) {
@@ -173,7 +174,7 @@ void bnn_pool_rest(struct bnn_pool *pool) { atomic_store(&pool->awake, false); }
 
 uint32_t bnn_pool_threads(const struct bnn_pool *pool) { return pool->threads; }
 
-/* --- life ----------------------------------------------------------------------------------------------------------- */
+/* --- life --------------------------------------------------------------------------------------------------------- */
 
 enum bnn_status bnn_pool_open(struct bnn_pool **slot, uint32_t threads, const char *cpus, struct bnn_error *error) {
   if (threads == 0 || threads > MAX_THREADS) {
@@ -193,7 +194,8 @@ enum bnn_status bnn_pool_open(struct bnn_pool **slot, uint32_t threads, const ch
   if (status == BNN_E_OK && cpus != NULL) status = read_cpus(pool, cpus, &set, error);
   pool->pinned = status == BNN_E_OK && cpus != NULL;
 #else
-  if (status == BNN_E_OK && cpus != NULL) status = bnn_fail(error, BNN_E_ARGUMENT, "cpus: this system cannot pin threads");
+  if (status == BNN_E_OK && cpus != NULL)
+    status = bnn_fail(error, BNN_E_ARGUMENT, "cpus: this system cannot pin threads");
 #endif
   for (uint32_t i = 0; status == BNN_E_OK && i + 1 < threads; i++) {
     pool->workers[i] = (struct worker){.pool = pool, .thread = i + 1};

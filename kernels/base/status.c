@@ -6,8 +6,9 @@
 
 const char *bnn_status_name(enum bnn_status status) {
   switch (status) {
-#define BNN_STATUS(NAME, value, sentence) \
-  case BNN_E_##NAME: return #NAME;
+#define BNN_STATUS(NAME, value, sentence)                                                                              \
+  case BNN_E_##NAME:                                                                                                   \
+    return #NAME;
 #include "bnn/status.def"
 #undef BNN_STATUS
   }
@@ -16,8 +17,9 @@ const char *bnn_status_name(enum bnn_status status) {
 
 const char *bnn_status_sentence(enum bnn_status status) {
   switch (status) {
-#define BNN_STATUS(NAME, value, sentence) \
-  case BNN_E_##NAME: return sentence;
+#define BNN_STATUS(NAME, value, sentence)                                                                              \
+  case BNN_E_##NAME:                                                                                                   \
+    return sentence;
 #include "bnn/status.def"
 #undef BNN_STATUS
   }

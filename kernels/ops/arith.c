@@ -64,7 +64,8 @@ static void run(const struct bnn_call *call, const struct bnn_plan *plan, size_t
   const struct bnn_arith_params *params = call->params;
   const struct bnn_walk *walk = plan->state;
   const float *a = call->inputs[0]->data, *b = call->inputs[1]->data;
-  size_t n = bnn_walk_row_length(walk), a_step = walk->stride[0][walk->rank - 1], b_step = walk->stride[1][walk->rank - 1];
+  uint32_t inner = walk->rank - 1;
+  size_t n = bnn_walk_row_length(walk), a_step = walk->stride[0][inner], b_step = walk->stride[1][inner];
   for (size_t row = begin; row < end; row++) {
     size_t at[BNN_WALK_OPERANDS];
     bnn_walk_row(walk, row, at);

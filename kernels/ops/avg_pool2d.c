@@ -23,7 +23,8 @@ static void run(const struct bnn_call *call, const struct bnn_plan *plan, size_t
   const struct bnn_value *input = call->inputs[0];
   size_t channels = input->shape[3], width = call->output->shape[2], height = call->output->shape[1];
   for (size_t pixel = begin; pixel < end; pixel++) {
-    struct bnn_window_at at = bnn_window_at(window, input, (uint32_t)(pixel / width % height), (uint32_t)(pixel % width));
+    struct bnn_window_at at =
+        bnn_window_at(window, input, (uint32_t)(pixel / width % height), (uint32_t)(pixel % width));
     float *y = (float *)call->output->data + pixel * channels;
     for (size_t c = 0; c < channels; c++) y[c] = 0.0f;
     for (uint32_t i = at.rows.first; i < at.rows.last; i++) {

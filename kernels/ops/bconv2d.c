@@ -25,13 +25,15 @@ static enum bnn_status check(const struct bnn_call *call, struct bnn_error *erro
   BNN_TRY(bnn_rule_constant_bits(call, 1, error));
   BNN_TRY(bnn_rule_convolution(call, &params->window, params->groups, error));
   if (params->border > BNN_BORDER_ZERO) return bnn_broken(call, error, "border: unknown");
-  if (params->x_code > BNN_CODE_UNARY || params->w_code > BNN_CODE_UNARY) return bnn_broken(call, error, "code: unknown");
+  if (params->x_code > BNN_CODE_UNARY || params->w_code > BNN_CODE_UNARY)
+    return bnn_broken(call, error, "code: unknown");
   uint32_t channels = x->shape[3] / params->groups;
   if (params->groups > 1 && channels % 32) {
     return bnn_broken(call, error, "groups: %u channels a group are not whole words", (unsigned)channels);
   }
   uint64_t taps = (uint64_t)params->window.kernel_h * params->window.kernel_w * channels;
-  uint64_t worth = (uint64_t)bnn_planes_worth(params->x_code, x->planes) * (uint64_t)bnn_planes_worth(params->w_code, filter->planes);
+  uint64_t worth = (uint64_t)bnn_planes_worth(params->x_code, x->planes) *
+                   (uint64_t)bnn_planes_worth(params->w_code, filter->planes);
   if (taps > INT32_MAX / 2 / worth) { /* acc = taps - 2 * popcount is held in 32 bits */
     return bnn_fail(error, BNN_E_LIMIT, "layer '%.80s' (bconv2d): its sums do not fit 32 bits", call->name);
   }
@@ -45,18 +47,25 @@ static enum bnn_status plan_family(const struct bnn_call *call, struct bnn_plan 
   const struct bnn_output_stage stage = bnn_output_stage(call, params->y_code, params->lo, params->hi);
   const struct bnn_bconv2d_problem problem = {
       .batch = x->shape[0],
-      .in_h = x->shape[1], .in_w = x->shape[2], .channels = x->shape[3],
-      .out_h = y->shape[1], .out_w = y->shape[2], .filters = y->shape[3],
+      .in_h = x->shape[1],
+      .in_w = x->shape[2],
+      .channels = x->shape[3],
+      .out_h = y->shape[1],
+      .out_w = y->shape[2],
+      .filters = y->shape[3],
       .window = params->window,
       .groups = params->groups,
       .border = (enum bnn_border)params->border,
       .output = y->dtype == BNN_BITS ? BNN_BCONV2D_BITS : BNN_BCONV2D_F32,
-      .lo = params->lo, .hi = params->hi,
+      .lo = params->lo,
+      .hi = params->hi,
   };
   const struct bnn_bconv2d_weights weights = {
       .filter = call->inputs[1]->data,
-      .multiplier = stage.multiplier, .bias = stage.bias,
-      .clamp_lo = stage.clamp_lo, .clamp_hi = stage.clamp_hi,
+      .multiplier = stage.multiplier,
+      .bias = stage.bias,
+      .clamp_lo = stage.clamp_lo,
+      .clamp_hi = stage.clamp_hi,
       .threshold = stage.threshold,
   };
   bool clamped = weights.clamp_lo || weights.clamp_hi;
@@ -84,7 +93,8 @@ static enum bnn_status plan(const struct bnn_call *call, struct bnn_plan *plan, 
   return BNN_E_OK;
 }
 
-/* --- bit planes ----------------------------------------------------------------------------------------------------- */
+/* --- bit planes -----------------------------------------------------------------------------------------------------
+ */
 
 static int32_t differences(const uint32_t *x, const uint32_t *w, uint32_t words) {
   int32_t count = 0;
@@ -115,15 +125,18 @@ static void run_planes(const struct bnn_call *call, const uint32_t *outside, siz
   const struct bnn_window *window = &params->window;
   const struct bnn_value *input = call->inputs[0], *output = call->output;
   const struct bnn_output_stage stage = bnn_output_stage(call, params->y_code, params->lo, params->hi);
-  size_t height = output->shape[1], width = output->shape[2], pixel_words = bnn_value_pixel_bytes(input) / sizeof(uint32_t);
+  size_t height = output->shape[1], width = output->shape[2],
+         pixel_words = bnn_value_pixel_bytes(input) / sizeof(uint32_t);
   for (size_t pixel = begin; pixel < end; pixel++) {
-    struct bnn_window_at at = bnn_window_at(window, input, (uint32_t)(pixel / width % height), (uint32_t)(pixel % width));
+    struct bnn_window_at at =
+        bnn_window_at(window, input, (uint32_t)(pixel / width % height), (uint32_t)(pixel % width));
     for (uint32_t o = 0; o < stage.channels; o++) acc[o] = 0;
     for (uint32_t i = 0; i < window->kernel_h; i++) {
       for (uint32_t j = 0; j < window->kernel_w; j++) {
         const uint32_t *x = outside;
         if (bnn_tap_is_inside(&at, i, j)) {
-          x = (const uint32_t *)input->data + bnn_tap_pixel(window, input, &at, pixel / (width * height), i, j) * pixel_words;
+          x = (const uint32_t *)input->data +
+              bnn_tap_pixel(window, input, &at, pixel / (width * height), i, j) * pixel_words;
         } else if (params->border == BNN_BORDER_ZERO) {
           continue;
         }

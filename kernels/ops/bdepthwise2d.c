@@ -3,9 +3,9 @@
 #include "ops/planes.h"
 #include "ops/taps.h"
 
-/* A word holds 32 channels, and a tap's x ^ w is counted for all of them at once: bit c of slice s is bit s of channel c's
- * count, and adding a word to the slices is the ripple carry of a binary counter ("vertical counters", Warren, Hacker's
- * Delight). */
+/* A word holds 32 channels, and a tap's x ^ w is counted for all of them at once: bit c of slice s is bit s of channel
+ * c's count, and adding a word to the slices is the ripple carry of a binary counter ("vertical counters", Warren,
+ * Hacker's Delight). */
 #define MAX_SLICES 25u /* a window has at most 4096 x 4096 taps */
 
 static enum bnn_status check(const struct bnn_call *call, struct bnn_error *error) {
@@ -31,13 +31,15 @@ static enum bnn_status plan(const struct bnn_call *call, struct bnn_plan *plan, 
   const struct bnn_bdepthwise2d_params *params = call->params;
   uint32_t channels = call->output->shape[3];
   plan->units = bnn_value_pixels(call->output);
-  plan->grain = bnn_grain((size_t)channels + (size_t)bnn_words(channels) * params->window.kernel_h * params->window.kernel_w);
+  plan->grain =
+      bnn_grain((size_t)channels + (size_t)bnn_words(channels) * params->window.kernel_h * params->window.kernel_w);
   plan->scratch_bytes = (size_t)bnn_words(channels) * 32 * sizeof(int32_t);
   return BNN_E_OK;
 }
 
 /* The sums of channels [32 * word, 32 * word + 32) at one place. */
-static void sum_word(const struct bnn_call *call, const struct bnn_window_at *at, size_t image, uint32_t word, int32_t *acc) {
+static void sum_word(const struct bnn_call *call, const struct bnn_window_at *at, size_t image, uint32_t word,
+                     int32_t *acc) {
   const struct bnn_bdepthwise2d_params *params = call->params;
   const struct bnn_window *window = &params->window;
   const struct bnn_value *input = call->inputs[0];
@@ -48,7 +50,8 @@ static void sum_word(const struct bnn_call *call, const struct bnn_window_at *at
       bool inside = bnn_tap_is_inside(at, i, j);
       if (!inside && params->border == BNN_BORDER_ZERO) continue;
       uint32_t carry = ((const uint32_t *)call->inputs[1]->data)[((size_t)i * window->kernel_w + j) * words + word];
-      if (inside) carry ^= ((const uint32_t *)input->data)[bnn_tap_pixel(window, input, at, image, i, j) * words + word];
+      if (inside)
+        carry ^= ((const uint32_t *)input->data)[bnn_tap_pixel(window, input, at, image, i, j) * words + word];
       taps++;
       for (uint32_t s = 0; carry; s++) {
         uint32_t overflow = slices[s] & carry;

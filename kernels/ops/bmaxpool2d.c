@@ -33,8 +33,8 @@ static void run(const struct bnn_call *call, const struct bnn_plan *plan, size_t
     bool first = true; /* no window is empty, see bnn_rule_pool */
     for (uint32_t i = at.rows.first; i < at.rows.last; i++) {
       for (uint32_t j = at.columns.first; j < at.columns.last; j++, first = false) {
-        const uint32_t *x =
-            (const uint32_t *)input->data + bnn_tap_pixel(&params->window, input, &at, pixel / (width * height), i, j) * words;
+        const uint32_t *x = (const uint32_t *)input->data +
+                            bnn_tap_pixel(&params->window, input, &at, pixel / (width * height), i, j) * words;
         if (first) {
           memcpy(y, x, words * sizeof *y);
         } else if (params->any) {

@@ -8,8 +8,8 @@ static enum bnn_status check_words(const struct bnn_call *call, struct bnn_error
   for (uint32_t i = 0; i < call->input_count; i++) {
     uint32_t channels = bnn_value_channels(call->inputs[i]);
     if (call->output->planes == 1 && (channels % 32 == 0 || i + 1 == call->input_count)) continue;
-    return bnn_fail(error, BNN_E_UNSUPPORTED, "layer '%.80s' (concat): %u channels of bits do not end on a word", call->name,
-                    (unsigned)channels);
+    return bnn_fail(error, BNN_E_UNSUPPORTED, "layer '%.80s' (concat): %u channels of bits do not end on a word",
+                    call->name, (unsigned)channels);
   }
   return BNN_E_OK;
 }
@@ -60,7 +60,8 @@ static void run(const struct bnn_call *call, const struct bnn_plan *plan, size_t
   for (uint32_t i = 0; i < call->input_count; i++) {
     size_t part = chunk_bytes(call->inputs[i], params->axis);
     for (size_t unit = begin; unit < end; unit++) {
-      memcpy((uint8_t *)call->output->data + unit * chunk + at, (const uint8_t *)call->inputs[i]->data + unit * part, part);
+      memcpy((uint8_t *)call->output->data + unit * chunk + at, (const uint8_t *)call->inputs[i]->data + unit * part,
+             part);
     }
     at += part;
   }

@@ -25,12 +25,17 @@ static enum bnn_status plan(const struct bnn_call *call, struct bnn_plan *plan, 
   const struct bnn_value *x = call->inputs[0], *y = call->output, *bias = bnn_input(call, 2);
   const struct bnn_conv2d_problem problem = {
       .batch = x->shape[0],
-      .in_h = x->shape[1], .in_w = x->shape[2], .channels = x->shape[3],
-      .out_h = y->shape[1], .out_w = y->shape[2], .filters = y->shape[3],
+      .in_h = x->shape[1],
+      .in_w = x->shape[2],
+      .channels = x->shape[3],
+      .out_h = y->shape[1],
+      .out_w = y->shape[2],
+      .filters = y->shape[3],
       .window = params->window,
       .groups = params->groups,
       .pad_value = params->pad_value,
-      .lo = params->lo, .hi = params->hi,
+      .lo = params->lo,
+      .hi = params->hi,
   };
   struct state *state = plan->state = bnn_plan_keep(plan, sizeof *state);
   if (state == NULL) return bnn_fail(error, BNN_E_MEMORY, "no memory to plan '%.80s'", call->name);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "ops/loops.h"
 
-/* Output pixel o receives x(i) * filter(k) for every i, k with i * stride - pad + k * dilation = o. Each output pixel gathers
- * what belongs to it, so that pixels are independent. */
+/* Output pixel o receives x(i) * filter(k) for every i, k with i * stride - pad + k * dilation = o. Each output pixel
+ * gathers what belongs to it, so that pixels are independent. */
 
 static enum bnn_status check(const struct bnn_call *call, struct bnn_error *error) {
   const struct bnn_conv2d_transpose_params *params = call->params;
@@ -34,15 +34,16 @@ static enum bnn_status plan(const struct bnn_call *call, struct bnn_plan *plan, 
 }
 
 /* The input index that tap k of output index `out` reads; false where there is none. */
-static bool source(uint32_t out, uint32_t k, uint32_t stride, uint32_t dilation, uint32_t pad, uint32_t size, uint32_t *in) {
+static bool source(uint32_t out, uint32_t k, uint32_t stride, uint32_t dilation, uint32_t pad, uint32_t size,
+                   uint32_t *in) {
   int64_t position = (int64_t)out + pad - (int64_t)k * dilation;
   if (position < 0 || position % stride || position / stride >= size) return false;
   *in = (uint32_t)(position / stride);
   return true;
 }
 
-static void add_tap(const struct bnn_call *call, uint32_t groups, const float *x, const float *taps, size_t filter_elements,
-                    float *y) {
+static void add_tap(const struct bnn_call *call, uint32_t groups, const float *x, const float *taps,
+                    size_t filter_elements, float *y) {
   uint32_t per_in = call->inputs[1]->shape[3], per_out = call->output->shape[3] / groups;
   for (uint32_t o = 0; o < call->output->shape[3]; o++) {
     const float *from = x + (size_t)(o / per_out) * per_in, *weight = taps + o * filter_elements;
@@ -69,7 +70,8 @@ static void run(const struct bnn_call *call, const struct bnn_plan *plan, size_t
       if (!source(out_y, i, window->stride_h, window->dilation_h, window->pad_top, input->shape[1], &in_y)) continue;
       for (uint32_t j = 0; j < window->kernel_w; j++) {
         if (!source(out_x, j, window->stride_w, window->dilation_w, window->pad_left, input->shape[2], &in_x)) continue;
-        const float *x = (const float *)input->data + ((image * input->shape[1] + in_y) * input->shape[2] + in_x) * channels;
+        const float *x =
+            (const float *)input->data + ((image * input->shape[1] + in_y) * input->shape[2] + in_x) * channels;
         const float *taps = (const float *)filter->data + ((size_t)i * window->kernel_w + j) * tap_elements;
         add_tap(call, params->groups, x, taps, filter_elements, y);
       }

@@ -27,8 +27,8 @@ static enum bnn_status check(const struct bnn_call *call, struct bnn_error *erro
 static enum bnn_status plan(const struct bnn_call *call, struct bnn_plan *plan, struct bnn_error *error) {
   const struct bnn_dense_params *params = call->params;
   const struct bnn_value *x = call->inputs[0], *weight = call->inputs[1], *bias = bnn_input(call, 2);
-  struct bnn_conv2d_problem problem = bnn_conv2d_of_dense((uint32_t)bnn_value_pixels(x), weight->shape[1], weight->shape[0],
-                                                          params->lo, params->hi);
+  struct bnn_conv2d_problem problem =
+      bnn_conv2d_of_dense((uint32_t)bnn_value_pixels(x), weight->shape[1], weight->shape[0], params->lo, params->hi);
   struct state *state = plan->state = bnn_plan_keep(plan, sizeof *state);
   if (state == NULL) return bnn_fail(error, BNN_E_MEMORY, "no memory to plan '%.80s'", call->name);
   if (!bnn_conv2d_plan(&state->plan, &problem, plan->select)) return bnn_no_kernel(call, "sgemm", error);

@@ -8,8 +8,8 @@
 
 #include "ops/rules.h"
 
-/* An op that works in place reads y[i] where it writes y[i] and nowhere else. A compiler cannot know that, and would take
- * its slow path for overlapping arrays. */
+/* An op that works in place reads y[i] where it writes y[i] and nowhere else. A compiler cannot know that, and would
+ * take its slow path for overlapping arrays. */
 #if defined(__clang__)
 #define BNN_EACH _Pragma("clang loop vectorize(assume_safety)")
 #else

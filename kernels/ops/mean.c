@@ -4,8 +4,8 @@
 #include "ops/loops.h"
 #include "ops/walk.h"
 
-/* Axes that stay and axes that go, as two walks over the input. A unit is one step of the axes that stay; where the last
- * axis is among them, it is left out of the walk and a unit adds whole rows of channels. */
+/* Axes that stay and axes that go, as two walks over the input. A unit is one step of the axes that stay; where the
+ * last axis is among them, it is left out of the walk and a unit adds whole rows of channels. */
 struct state {
   struct bnn_walk stay, go;
   size_t channels, stay_units, go_units;

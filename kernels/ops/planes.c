@@ -9,10 +9,12 @@ int32_t bnn_planes_worth(uint32_t code, uint32_t planes) {
   return code == BNN_CODE_BINARY ? (1 << planes) - 1 : (int32_t)planes;
 }
 
-uint32_t bnn_threshold_count(const struct bnn_value *thresholds) { return thresholds->rank == 2 ? thresholds->shape[0] : 1; }
+uint32_t bnn_threshold_count(const struct bnn_value *thresholds) {
+  return thresholds->rank == 2 ? thresholds->shape[0] : 1;
+}
 
-enum bnn_status bnn_rule_thresholds(const struct bnn_call *call, uint32_t index, enum bnn_dtype dtype, uint32_t channels,
-                                    bool single, struct bnn_error *error) {
+enum bnn_status bnn_rule_thresholds(const struct bnn_call *call, uint32_t index, enum bnn_dtype dtype,
+                                    uint32_t channels, bool single, struct bnn_error *error) {
   BNN_TRY(bnn_rule_constant(call, index, dtype, error));
   const struct bnn_value *value = call->inputs[index];
   uint32_t last = bnn_value_channels(value);
@@ -21,16 +23,19 @@ enum bnn_status bnn_rule_thresholds(const struct bnn_call *call, uint32_t index,
                       bnn_shape_text(value->shape, value->rank).text, (unsigned)channels);
   }
   if (bnn_threshold_count(value) > BNN_MAX_THRESHOLDS) {
-    return bnn_broken(call, error, "%u thresholds a channel, at most %u", (unsigned)value->shape[0], BNN_MAX_THRESHOLDS);
+    return bnn_broken(call, error, "%u thresholds a channel, at most %u", (unsigned)value->shape[0],
+                      BNN_MAX_THRESHOLDS);
   }
   return BNN_E_OK;
 }
 
-enum bnn_status bnn_rule_planes(const struct bnn_call *call, uint32_t code, uint32_t thresholds, struct bnn_error *error) {
+enum bnn_status bnn_rule_planes(const struct bnn_call *call, uint32_t code, uint32_t thresholds,
+                                struct bnn_error *error) {
   BNN_TRY(bnn_rule_bits(call, call->output, "the output", error));
   if (code > BNN_CODE_UNARY) return bnn_broken(call, error, "code: unknown");
   if ((int32_t)thresholds <= bnn_planes_worth(code, call->output->planes)) return BNN_E_OK;
-  return bnn_broken(call, error, "%u thresholds do not fit %u planes", (unsigned)thresholds, (unsigned)call->output->planes);
+  return bnn_broken(call, error, "%u thresholds do not fit %u planes", (unsigned)thresholds,
+                    (unsigned)call->output->planes);
 }
 
 enum bnn_status bnn_rule_output_stage(const struct bnn_call *call, uint32_t code, struct bnn_error *error) {
@@ -77,7 +82,8 @@ static void write_bits(const struct bnn_output_stage *stage, const int32_t *acc,
   memset(y, 0, (size_t)words * stage->planes * sizeof *y);
   for (uint32_t o = 0; o < stage->channels; o++) {
     uint32_t index = 0;
-    for (uint32_t t = 0; t < stage->thresholds; t++) index += acc[o] < stage->threshold[(size_t)t * stage->channels + o];
+    for (uint32_t t = 0; t < stage->thresholds; t++)
+      index += acc[o] < stage->threshold[(size_t)t * stage->channels + o];
     bnn_write_index(y, words, stage->planes, stage->code, o, index);
   }
 }
@@ -94,7 +100,8 @@ static void write_floats(const struct bnn_output_stage *stage, const int32_t *ac
   }
 }
 
-void bnn_output_pixel(const struct bnn_output_stage *stage, const int32_t *acc, const struct bnn_value *output, size_t pixel) {
+void bnn_output_pixel(const struct bnn_output_stage *stage, const int32_t *acc, const struct bnn_value *output,
+                      size_t pixel) {
   if (output->dtype == BNN_BITS) {
     write_bits(stage, acc, (uint32_t *)output->data + pixel * bnn_words(stage->channels) * stage->planes);
   } else {

@@ -25,7 +25,8 @@ static void run(const struct bnn_call *call, const struct bnn_plan *plan, size_t
   for (size_t row = begin; row < end; row++) {
     size_t at[BNN_WALK_OPERANDS];
     bnn_walk_row(walk, row, at);
-    const float *x = (const float *)call->inputs[0]->data + row * n, *alpha = (const float *)call->inputs[1]->data + at[1];
+    const float *x = (const float *)call->inputs[0]->data + row * n,
+                *alpha = (const float *)call->inputs[1]->data + at[1];
     float *y = (float *)call->output->data + row * n;
     BNN_EACH
     for (size_t i = 0; i < n; i++) y[i] = x[i] < 0 ? alpha[i * step] * x[i] : x[i];

@@ -35,7 +35,8 @@ static enum bnn_status plan(const struct bnn_call *call, struct bnn_plan *plan, 
   if (!bnn_bitpack_plan(&state->plan, &problem, plan->select)) return bnn_no_kernel(call, "bitpack", error);
   state->packed = bnn_plan_keep(plan, state->plan.packed_bytes);
   if (state->packed == NULL) return bnn_fail(error, BNN_E_MEMORY, "no memory for the weights of '%.80s'", call->name);
-  bnn_bitpack_pack(&state->plan, threshold->data, bnn_value_channels(threshold), invert ? invert->data : NULL, state->packed);
+  bnn_bitpack_pack(&state->plan, threshold->data, bnn_value_channels(threshold), invert ? invert->data : NULL,
+                   state->packed);
   plan->kernel = bnn_bitpack_kernel_name(&state->plan);
   plan->units = state->plan.units;
   plan->grain = bnn_grain(problem.channels);

@@ -50,7 +50,8 @@ enum bnn_status bnn_rule_bits(const struct bnn_call *call, const struct bnn_valu
   return bnn_broken(call, error, "%s is %s, not bits", which, bnn_dtype_name(value->dtype));
 }
 
-enum bnn_status bnn_rule_input(const struct bnn_call *call, uint32_t index, enum bnn_dtype dtype, struct bnn_error *error) {
+enum bnn_status bnn_rule_input(const struct bnn_call *call, uint32_t index, enum bnn_dtype dtype,
+                               struct bnn_error *error) {
   const struct bnn_value *value = bnn_input(call, index);
   char which[24];
   snprintf(which, sizeof which, "input %" PRIu32, index);
@@ -75,8 +76,8 @@ enum bnn_status bnn_rule_moved(const struct bnn_call *call, struct bnn_error *er
     if (call->inputs[i] == NULL) return bnn_broken(call, error, "input %" PRIu32 " is absent", i);
     BNN_TRY(bnn_rule_bits(call, call->inputs[i], "an input", error));
     if (call->inputs[i]->planes == call->output->planes) continue;
-    return bnn_broken(call, error, "the output has %" PRIu32 " planes, input %" PRIu32 " has %" PRIu32, call->output->planes,
-                      i, call->inputs[i]->planes);
+    return bnn_broken(call, error, "the output has %" PRIu32 " planes, input %" PRIu32 " has %" PRIu32,
+                      call->output->planes, i, call->inputs[i]->planes);
   }
   return BNN_E_OK;
 }
@@ -97,8 +98,8 @@ enum bnn_status bnn_rule_constant_bits(const struct bnn_call *call, uint32_t ind
   return is_constant(call, index, error);
 }
 
-enum bnn_status bnn_rule_per_channel(const struct bnn_call *call, uint32_t index, enum bnn_dtype dtype, uint32_t channels,
-                                     bool single, struct bnn_error *error) {
+enum bnn_status bnn_rule_per_channel(const struct bnn_call *call, uint32_t index, enum bnn_dtype dtype,
+                                     uint32_t channels, bool single, struct bnn_error *error) {
   const struct bnn_value *value = bnn_input(call, index);
   if (value == NULL) return BNN_E_OK;
   BNN_TRY(bnn_rule_constant(call, index, dtype, error));
@@ -107,7 +108,8 @@ enum bnn_status bnn_rule_per_channel(const struct bnn_call *call, uint32_t index
                     bnn_shape_text(value->shape, value->rank).text, channels);
 }
 
-enum bnn_status bnn_rule_shape(const struct bnn_call *call, const uint32_t *shape, uint32_t rank, struct bnn_error *error) {
+enum bnn_status bnn_rule_shape(const struct bnn_call *call, const uint32_t *shape, uint32_t rank,
+                               struct bnn_error *error) {
   const struct bnn_value *output = call->output;
   if (output->rank == rank && memcmp(output->shape, shape, rank * sizeof *shape) == 0) return BNN_E_OK;
   return bnn_broken(call, error, "the output is %s, but the operation gives %s",
@@ -149,16 +151,18 @@ static enum bnn_status one_axis(const struct bnn_call *call, const char *axis, c
                                 uint32_t *out, struct bnn_error *error) {
   uint32_t kernel = field[0], stride = field[1], dilation = field[2], before = field[3], after = field[4];
   if (kernel - 1 >= MAX_KERNEL || stride - 1 >= MAX_KERNEL || dilation - 1 >= MAX_KERNEL) { /* 0 wraps around */
-    return bnn_broken(call, error, "a kernel of %" PRIu32 ", stride %" PRIu32 ", dilation %" PRIu32 " in %s is not possible",
-                      kernel, stride, dilation, axis);
+    return bnn_broken(call, error,
+                      "a kernel of %" PRIu32 ", stride %" PRIu32 ", dilation %" PRIu32 " in %s is not possible", kernel,
+                      stride, dilation, axis);
   }
   if (before > MAX_PAD || after > MAX_PAD) {
-    return bnn_broken(call, error, "a padding of %" PRIu32 " and %" PRIu32 " in %s is not possible", before, after, axis);
+    return bnn_broken(call, error, "a padding of %" PRIu32 " and %" PRIu32 " in %s is not possible", before, after,
+                      axis);
   }
   uint64_t extent = (uint64_t)(kernel - 1) * dilation + 1, padded = (uint64_t)size + before + after;
   if (extent > padded) {
-    return bnn_broken(call, error, "a window of %" PRIu64 " does not fit into a padded image of %" PRIu64 " in %s", extent,
-                      padded, axis);
+    return bnn_broken(call, error, "a window of %" PRIu64 " does not fit into a padded image of %" PRIu64 " in %s",
+                      extent, padded, axis);
   }
   *out = (uint32_t)((padded - extent) / stride + 1);
   return BNN_E_OK;
@@ -166,8 +170,10 @@ static enum bnn_status one_axis(const struct bnn_call *call, const char *axis, c
 
 enum bnn_status bnn_rule_window(const struct bnn_call *call, const struct bnn_window *window, uint32_t height,
                                 uint32_t width, uint32_t *out_height, uint32_t *out_width, struct bnn_error *error) {
-  const uint32_t rows[5] = {window->kernel_h, window->stride_h, window->dilation_h, window->pad_top, window->pad_bottom};
-  const uint32_t columns[5] = {window->kernel_w, window->stride_w, window->dilation_w, window->pad_left, window->pad_right};
+  const uint32_t rows[5] = {window->kernel_h, window->stride_h, window->dilation_h, window->pad_top,
+                            window->pad_bottom};
+  const uint32_t columns[5] = {window->kernel_w, window->stride_w, window->dilation_w, window->pad_left,
+                               window->pad_right};
   BNN_TRY(one_axis(call, "height", rows, height, out_height, error));
   return one_axis(call, "width", columns, width, out_width, error);
 }
@@ -201,12 +207,14 @@ enum bnn_status bnn_rule_pool(const struct bnn_call *call, const struct bnn_wind
   const struct bnn_value *x = call->inputs[0];
   uint32_t shape[4] = {x->shape[0], 0, 0, x->shape[3]};
   BNN_TRY(bnn_rule_window(call, window, x->shape[1], x->shape[2], &shape[1], &shape[2], error));
-  if (window->pad_top >= window->kernel_h || window->pad_bottom >= window->kernel_h || window->pad_left >= window->kernel_w ||
-      window->pad_right >= window->kernel_w) {
+  if (window->pad_top >= window->kernel_h || window->pad_bottom >= window->kernel_h ||
+      window->pad_left >= window->kernel_w || window->pad_right >= window->kernel_w) {
     return bnn_broken(call, error, "a pool may not be padded by its whole window");
   }
-  if ((window->kernel_h > 1 && window->dilation_h > x->shape[1]) || (window->kernel_w > 1 && window->dilation_w > x->shape[2])) {
-    return bnn_broken(call, error, "a pool's taps are farther apart than the image is large"); /* it might see nothing */
+  if ((window->kernel_h > 1 && window->dilation_h > x->shape[1]) ||
+      (window->kernel_w > 1 && window->dilation_w > x->shape[2])) {
+    return bnn_broken(call, error,
+                      "a pool's taps are farther apart than the image is large"); /* it might see nothing */
   }
   return bnn_rule_shape(call, shape, 4, error);
 }

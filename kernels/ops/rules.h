@@ -6,10 +6,10 @@
 #include "runtime/op.h"
 
 /* Returns from the calling function when a rule is broken. */
-#define BNN_TRY(expression)                               \
-  do {                                                    \
-    enum bnn_status status_ = (expression);               \
-    if (status_ != BNN_E_OK) return status_;              \
+#define BNN_TRY(expression)                                                                                            \
+  do {                                                                                                                 \
+    enum bnn_status status_ = (expression);                                                                            \
+    if (status_ != BNN_E_OK) return status_;                                                                           \
   } while (0)
 
 /* MALFORMED: "layer 'conv1' (conv2d): <what>". */
@@ -21,7 +21,8 @@ enum bnn_status bnn_no_kernel(const struct bnn_call *call, const char *family, s
 
 /* Inputs [0, count) that are present, and the output, are float32. An int8 one is UNSUPPORTED. */
 enum bnn_status bnn_rule_floats(const struct bnn_call *call, uint32_t count, struct bnn_error *error);
-enum bnn_status bnn_rule_input(const struct bnn_call *call, uint32_t index, enum bnn_dtype dtype, struct bnn_error *error);
+enum bnn_status bnn_rule_input(const struct bnn_call *call, uint32_t index, enum bnn_dtype dtype,
+                               struct bnn_error *error);
 enum bnn_status bnn_rule_output(const struct bnn_call *call, enum bnn_dtype dtype, struct bnn_error *error);
 /* Bits of any number of planes. */
 enum bnn_status bnn_rule_bits(const struct bnn_call *call, const struct bnn_value *value, const char *which,
@@ -29,15 +30,17 @@ enum bnn_status bnn_rule_bits(const struct bnn_call *call, const struct bnn_valu
 /* All inputs and the output are floats, or bits of as many planes: what ops need that only move values. */
 enum bnn_status bnn_rule_moved(const struct bnn_call *call, struct bnn_error *error);
 /* The same for an input that must be in the file: weights, thresholds. */
-enum bnn_status bnn_rule_constant(const struct bnn_call *call, uint32_t index, enum bnn_dtype dtype, struct bnn_error *error);
+enum bnn_status bnn_rule_constant(const struct bnn_call *call, uint32_t index, enum bnn_dtype dtype,
+                                  struct bnn_error *error);
 /* Bits of any number of planes; the input is not optional. */
 enum bnn_status bnn_rule_constant_bits(const struct bnn_call *call, uint32_t index, struct bnn_error *error);
 /* Input `index`, where present, is a constant of `dtype` with one element a channel, or a single one where `single`. */
-enum bnn_status bnn_rule_per_channel(const struct bnn_call *call, uint32_t index, enum bnn_dtype dtype, uint32_t channels,
-                                     bool single, struct bnn_error *error);
+enum bnn_status bnn_rule_per_channel(const struct bnn_call *call, uint32_t index, enum bnn_dtype dtype,
+                                     uint32_t channels, bool single, struct bnn_error *error);
 
 /* The output's shape. */
-enum bnn_status bnn_rule_shape(const struct bnn_call *call, const uint32_t *shape, uint32_t rank, struct bnn_error *error);
+enum bnn_status bnn_rule_shape(const struct bnn_call *call, const uint32_t *shape, uint32_t rank,
+                               struct bnn_error *error);
 enum bnn_status bnn_rule_same_shape(const struct bnn_call *call, struct bnn_error *error);
 /* The output is what all inputs broadcast to, as NumPy does it. */
 enum bnn_status bnn_rule_broadcast(const struct bnn_call *call, struct bnn_error *error);

@@ -13,16 +13,19 @@ static enum bnn_status check(const struct bnn_call *call, struct bnn_error *erro
   const struct bnn_slice_params *params = call->params;
   const struct bnn_value *x = call->inputs[0], *y = call->output;
   BNN_TRY(bnn_rule_moved(call, error));
-  if (y->rank != x->rank) return bnn_broken(call, error, "the output has %u axes, the input %u", (unsigned)y->rank, (unsigned)x->rank);
+  if (y->rank != x->rank)
+    return bnn_broken(call, error, "the output has %u axes, the input %u", (unsigned)y->rank, (unsigned)x->rank);
   for (uint32_t axis = 0; axis < x->rank; axis++) {
     uint64_t last = params->begin[axis] + (uint64_t)(y->shape[axis] - 1) * params->step[axis];
     if (params->step[axis] == 0 || last >= x->shape[axis]) {
-      return bnn_broken(call, error, "axis %u: %u from %u in steps of %u, out of %u", (unsigned)axis, (unsigned)y->shape[axis],
-                        (unsigned)params->begin[axis], (unsigned)params->step[axis], (unsigned)x->shape[axis]);
+      return bnn_broken(call, error, "axis %u: %u from %u in steps of %u, out of %u", (unsigned)axis,
+                        (unsigned)y->shape[axis], (unsigned)params->begin[axis], (unsigned)params->step[axis],
+                        (unsigned)x->shape[axis]);
     }
   }
   if (x->dtype == BNN_BITS && !whole_words(params, x, y)) {
-    return bnn_fail(error, BNN_E_UNSUPPORTED, "layer '%.80s' (slice): its channels of bits are not whole words", call->name);
+    return bnn_fail(error, BNN_E_UNSUPPORTED, "layer '%.80s' (slice): its channels of bits are not whole words",
+                    call->name);
   }
   return BNN_E_OK;
 }

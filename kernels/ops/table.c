@@ -6,7 +6,8 @@
 #undef BNN_OP
 
 static const struct bnn_op_row rows[] = {
-#define BNN_OP(NAME, name, code, least, most) {code, #name, least, most, sizeof(struct bnn_##name##_params), &bnn_op_##name},
+#define BNN_OP(NAME, name, code, least, most)                                                                          \
+  {code, #name, least, most, sizeof(struct bnn_##name##_params), &bnn_op_##name},
 #include "bnn/ops.def"
 #undef BNN_OP
 };

@@ -25,7 +25,7 @@ struct bnn_window_at {
 };
 
 static inline struct bnn_window_at bnn_window_at(const struct bnn_window *window, const struct bnn_value *input,
-                                                   uint32_t out_y, uint32_t out_x) {
+                                                 uint32_t out_y, uint32_t out_x) {
   struct bnn_window_at at = {
       .y = (int64_t)out_y * window->stride_h - window->pad_top,
       .x = (int64_t)out_x * window->stride_w - window->pad_left,

@@ -9,13 +9,14 @@ static enum bnn_status check(const struct bnn_call *call, struct bnn_error *erro
   uint32_t shape[BNN_MAX_RANK], seen = 0;
   for (uint32_t axis = 0; axis < x->rank; axis++) {
     uint32_t from = params->permutation[axis];
-    if (from >= x->rank || (seen >> from & 1)) return bnn_broken(call, error, "permutation: not one of %u axes", (unsigned)x->rank);
+    if (from >= x->rank || (seen >> from & 1))
+      return bnn_broken(call, error, "permutation: not one of %u axes", (unsigned)x->rank);
     seen |= 1u << from;
     shape[axis] = x->shape[from];
   }
   if (x->dtype == BNN_BITS && params->permutation[x->rank - 1] != x->rank - 1) {
-    return bnn_fail(error, BNN_E_UNSUPPORTED, "layer '%.80s' (transpose): there is no kernel that moves the channels of bits",
-                    call->name);
+    return bnn_fail(error, BNN_E_UNSUPPORTED,
+                    "layer '%.80s' (transpose): there is no kernel that moves the channels of bits", call->name);
   }
   return bnn_rule_shape(call, shape, x->rank, error);
 }

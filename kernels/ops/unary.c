@@ -57,7 +57,8 @@ static enum bnn_status plan(const struct bnn_call *call, struct bnn_plan *plan, 
 static void run(const struct bnn_call *call, const struct bnn_plan *plan, size_t begin, size_t end, uint32_t thread) {
   (void)plan, (void)thread;
   const struct bnn_unary_params *params = call->params;
-  functions[params->kind]((float *)call->output->data + begin, (const float *)call->inputs[0]->data + begin, end - begin);
+  const float *x = call->inputs[0]->data;
+  functions[params->kind]((float *)call->output->data + begin, x + begin, end - begin);
 }
 
 const struct bnn_op bnn_op_unary = {check, plan, run};

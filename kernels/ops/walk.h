@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Walks over an output of up to six axes, row by row, and says where in each operand the row begins and how far apart its
- * elements lie there. Broadcasting, transposing and slicing are all walks that differ in their strides alone. */
+/* Walks over an output of up to six axes, row by row, and says where in each operand the row begins and how far apart
+ * its elements lie there. Broadcasting, transposing and slicing are all walks that differ in their strides alone. */
 #ifndef BNN_OPS_WALK_H
 #define BNN_OPS_WALK_H
 

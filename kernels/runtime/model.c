@@ -57,7 +57,8 @@ enum bnn_status bnn_model_open(struct bnn_model **model, const char *path, struc
   return status;
 }
 
-enum bnn_status bnn_model_open_memory(struct bnn_model **model, const void *data, size_t bytes, struct bnn_error *error) {
+enum bnn_status bnn_model_open_memory(struct bnn_model **model, const void *data, size_t bytes,
+                                      struct bnn_error *error) {
   if ((uintptr_t)data % 8) return bnn_fail(error, BNN_E_ARGUMENT, "the bytes of a model must be aligned to 8");
   return open_bytes(model, data, bytes, false, error);
 }

@@ -11,9 +11,9 @@ struct bnn_model {
   bool mapped; /* data is a mapping of the model's own */
   const struct bnn_header *header;
   const uint32_t *index;
-  struct bnn_value *values;           /* tensor_count */
-  const struct bnn_value **operands;  /* parallel to index; NULL for BNN_NONE */
-  struct bnn_call *calls;             /* node_count */
+  struct bnn_value *values;          /* tensor_count */
+  const struct bnn_value **operands; /* parallel to index; NULL for BNN_NONE */
+  struct bnn_call *calls;            /* node_count */
 };
 
 static inline const struct bnn_value *bnn_model_input_value(const struct bnn_model *model, uint32_t i) {
@@ -24,12 +24,12 @@ static inline const struct bnn_value *bnn_model_output_value(const struct bnn_mo
   return &model->values[model->index[model->header->input_count + i]];
 }
 
-/* Lets the system take back the pages of the file that were read so far; where one is read again, it comes back from the
- * file. Once packed, weights need not lie in memory twice. */
+/* Lets the system take back the pages of the file that were read so far; where one is read again, it comes back from
+ * the file. Once packed, weights need not lie in memory twice. */
 void bnn_model_forget(const struct bnn_model *model);
 
-/* Validates data[0 .. bytes) and fills what is above, allocating values, operands and calls (also on failure: the caller
- * frees them). */
+/* Validates data[0 .. bytes) and fills what is above, allocating values, operands and calls (also on failure: the
+ * caller frees them). */
 enum bnn_status bnn_model_validate(struct bnn_model *model, struct bnn_error *error);
 
 #endif

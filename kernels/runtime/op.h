@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What an operation is to the runtime. Each row of ops.def has one `const struct bnn_op bnn_op_<name>` in ops/<name>.c. */
+/* What an operation is to the runtime. Each row of ops.def has one `const struct bnn_op bnn_op_<name>` in ops/<name>.c.
+ */
 #ifndef BNN_RUNTIME_OP_H
 #define BNN_RUNTIME_OP_H
 
@@ -32,7 +33,8 @@ struct bnn_plan {
   uint8_t *scratch;
 };
 
-/* Zeroed memory, 64-byte aligned, that lives as long as the session; NULL when there is none left. For packed weights. */
+/* Zeroed memory, 64-byte aligned, that lives as long as the session; NULL when there is none left. For packed weights.
+ */
 void *bnn_plan_keep(struct bnn_plan *plan, size_t bytes);
 
 /* The scratch of one thread, 64-byte aligned. */

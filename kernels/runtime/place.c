@@ -27,7 +27,8 @@ static void find_roots(struct bnn_session *session) {
   for (uint32_t i = 0; i < header->tensor_count; i++) session->root[i] = i;
   for (uint32_t i = 0; i < header->node_count; i++) {
     const struct bnn_call *call = &session->calls[i];
-    if (session->plans[i].alias) session->root[number(session, call->output)] = session->root[number(session, call->inputs[0])];
+    if (session->plans[i].alias)
+      session->root[number(session, call->output)] = session->root[number(session, call->inputs[0])];
   }
 }
 
@@ -81,7 +82,8 @@ static enum bnn_status plan_arena(struct bnn_session *session, const struct live
     size_t *bytes = &session->plans[i].scratch_bytes;
     if (*bytes == 0) continue;
     if (*bytes > MAX_ARENA / threads) {
-      return bnn_fail(error, BNN_E_LIMIT, "layer '%.80s' needs %zu bytes of scratch for each thread", session->calls[i].name, *bytes);
+      return bnn_fail(error, BNN_E_LIMIT, "layer '%.80s' needs %zu bytes of scratch for each thread",
+                      session->calls[i].name, *bytes);
     }
     *bytes = (*bytes + BNN_ALIGN - 1) / BNN_ALIGN * BNN_ALIGN;
     spans[count++] = (struct bnn_span){*bytes * threads, i, i, 0};

@@ -126,6 +126,7 @@ void bnn_session_describe(const struct bnn_session *session, struct bnn_session_
 
 bool bnn_session_layer(const struct bnn_session *session, uint32_t index, struct bnn_layer_info *info) {
   if (index >= session->model->header->node_count) return false;
-  *info = (struct bnn_layer_info){session->calls[index].name, session->calls[index].row->name, session->plans[index].kernel};
+  *info = (struct bnn_layer_info){session->calls[index].name, session->calls[index].row->name,
+                                  session->plans[index].kernel};
   return true;
 }

@@ -18,12 +18,13 @@ struct bnn_session {
   const struct bnn_value **operands;
   struct bnn_call *calls;
   struct bnn_plan *plans; /* one a call */
-  uint32_t *root; /* of each value: the value whose memory it uses */
+  uint32_t *root;         /* of each value: the value whose memory it uses */
   uint8_t *arena;
   uint64_t arena_bytes, live_bytes;
 };
 
-/* Which values share memory and where it lies; allocates the arena. Fills root, arena and every computed value's data. */
+/* Which values share memory and where it lies; allocates the arena. Fills root, arena and every computed value's data.
+ */
 enum bnn_status bnn_session_place(struct bnn_session *session, struct bnn_error *error);
 
 #endif

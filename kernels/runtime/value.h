@@ -9,7 +9,8 @@
 
 #include "base/status.h"
 
-#define BNN_MAX_ELEMENTS (1u << 28) /* of one tensor: what any real layer stays far below, and int32 indices can count */
+#define BNN_MAX_ELEMENTS                                                                                               \
+  (1u << 28) /* of one tensor: what any real layer stays far below, and int32 indices can count */
 
 struct bnn_value {
   const char *name;

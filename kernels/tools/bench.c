@@ -10,8 +10,8 @@
 #include "tools/host.h"
 #include "tools/series.h"
 
-#define SAMPLE_NS 1e6         /* a sample takes at least 1 ms */
-#define SAMPLE_TICKS 1000     /* and at least 1000 ticks of the clock, so that reading it costs 0.1 % at most */
+#define SAMPLE_NS 1e6     /* a sample takes at least 1 ms */
+#define SAMPLE_TICKS 1000 /* and at least 1000 ticks of the clock, so that reading it costs 0.1 % at most */
 #define WARMUP_ITERATIONS 300
 #define WARMUP_SECONDS 10.0
 #define WARMUP_LEAST_ITERATIONS 5
@@ -30,7 +30,7 @@ static uint64_t batch_for(double inference_ns) {
   return inference_ns >= sample ? 1 : (uint64_t)(sample / fmax(inference_ns, 1.0)) + 1;
 }
 
-/* --- warm-up -------------------------------------------------------------------------------------------------------- */
+/* --- warm-up ------------------------------------------------------------------------------------------------------ */
 
 /* Runs until the time of an iteration (a batch) is steady; returns the batch that makes a sample. */
 static uint64_t warm_up(struct network *network) {
@@ -57,7 +57,7 @@ static uint64_t warm_up(struct network *network) {
   return batch_for(times[count - 1]);
 }
 
-/* --- samples -------------------------------------------------------------------------------------------------------- */
+/* --- samples ------------------------------------------------------------------------------------------------------ */
 
 struct samples {
   double *ns;
@@ -66,7 +66,8 @@ struct samples {
 };
 
 /* Memory for every sample, touched before the clock runs. */
-static enum bnn_status samples_prepare(struct samples *samples, const struct options *options, struct bnn_error *error) {
+static enum bnn_status samples_prepare(struct samples *samples, const struct options *options,
+                                       struct bnn_error *error) {
   double most = options->max_time * 1e9 / SAMPLE_NS + 1;
   samples->capacity = most > options->samples ? (most < MAX_SAMPLES ? (size_t)most : MAX_SAMPLES) : options->samples;
   samples->ns = malloc(samples->capacity * sizeof *samples->ns);
@@ -95,7 +96,7 @@ static void samples_report(const struct samples *samples) {
   bnn_json_close(&json);
 }
 
-/* --- conditions ----------------------------------------------------------------------------------------------------- */
+/* --- conditions --------------------------------------------------------------------------------------------------- */
 
 /* Two million dependent multiply-adds: 2 to 5 ms of nothing but the core's clock, the best of three. */
 static uint64_t canary(void) {
@@ -131,10 +132,12 @@ static void report_usage(const struct rusage *before, const struct rusage *after
   bnn_json_close(&json);
 }
 
-/* --- profile -------------------------------------------------------------------------------------------------------- */
+/* --- profile ------------------------------------------------------------------------------------------------------ */
 
-/* A pass of its own, since reading the clock between layers costs time itself; `plain_ns` is what a run takes without. */
-static enum bnn_status report_profile(struct network *network, double plain_ns, double min_time, struct bnn_error *error) {
+/* A pass of its own, since reading the clock between layers costs time itself; `plain_ns` is what a run takes without.
+ */
+static enum bnn_status report_profile(struct network *network, double plain_ns, double min_time,
+                                      struct bnn_error *error) {
   struct bnn_session_info info;
   bnn_session_describe(network->session, &info);
   double wanted = min_time * 1e9 / fmax(plain_ns, 1.0);
@@ -171,7 +174,7 @@ static enum bnn_status report_profile(struct network *network, double plain_ns, 
   return BNN_E_OK;
 }
 
-/* -------------------------------------------------------------------------------------------------------------------- */
+/* ------------------------------------------------------------------------------------------------------------------ */
 
 static enum bnn_status measure(struct network *network, const struct options *options, struct bnn_error *error) {
   struct samples samples = {0};

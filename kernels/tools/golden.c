@@ -7,7 +7,8 @@
 enum bnn_status golden_read(const struct network *network, const struct files *files, struct array *goldens,
                             struct bnn_error *error) {
   if (files->count != network->info.outputs) {
-    return bnn_fail(error, BNN_E_ARGUMENT, "the model has %u outputs, --golden was given %u times: no time without a proof",
+    return bnn_fail(error, BNN_E_ARGUMENT,
+                    "the model has %u outputs, --golden was given %u times: no time without a proof",
                     (unsigned)network->info.outputs, (unsigned)files->count);
   }
   for (uint32_t i = 0; i < files->count; i++) {
@@ -16,8 +17,8 @@ enum bnn_status golden_read(const struct network *network, const struct files *f
     enum bnn_status status = array_read(&goldens[i], files->path[i], error);
     if (status != BNN_E_OK) return status;
     if (goldens[i].bytes != info.bytes) {
-      return bnn_fail(error, BNN_E_ARGUMENT, "%.100s: %zu bytes; output '%.60s' has %zu", files->path[i], goldens[i].bytes,
-                      info.name, (size_t)info.bytes);
+      return bnn_fail(error, BNN_E_ARGUMENT, "%.100s: %zu bytes; output '%.60s' has %zu", files->path[i],
+                      goldens[i].bytes, info.name, (size_t)info.bytes);
     }
   }
   return BNN_E_OK;
@@ -81,6 +82,6 @@ enum bnn_status golden_compare(const struct network *network, const struct array
   }
   bnn_json_close(&json);
   if (ok) return BNN_E_OK;
-  return bnn_fail(error, BNN_E_MISMATCH, "output %u, element %zu: got %.9g, expected %.9g", (unsigned)worst.output, worst.at,
-                  worst.got, worst.expected);
+  return bnn_fail(error, BNN_E_MISMATCH, "output %u, element %zu: got %.9g, expected %.9g", (unsigned)worst.output,
+                  worst.at, worst.got, worst.expected);
 }

@@ -5,8 +5,8 @@
 
 #include "tools/network.h"
 
-/* Writes {"type":"golden",...}. MISMATCH where an element differs by more than atol + rtol * |expected|; bits and integers
- * too, where the tolerances do not say otherwise. */
+/* Writes {"type":"golden",...}. MISMATCH where an element differs by more than atol + rtol * |expected|; bits and
+ * integers too, where the tolerances do not say otherwise. */
 enum bnn_status golden_compare(const struct network *network, const struct array *goldens, double atol, double rtol,
                                struct bnn_error *error);
 

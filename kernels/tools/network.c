@@ -61,8 +61,9 @@ enum bnn_status network_read_inputs(struct network *network, const struct files 
     bnn_model_input(network->model, i, &info);
     size_t runs = input->bytes / (size_t)info.bytes;
     if (runs == 0 || input->bytes % info.bytes || (i > 0 && runs != network->runs)) {
-      return bnn_fail(error, BNN_E_ARGUMENT, "%.100s: %zu bytes; input '%.60s' takes %zu bytes a sample%s", files->path[i],
-                      input->bytes, info.name, (size_t)info.bytes, i > 0 ? ", as many samples as the others" : "");
+      return bnn_fail(error, BNN_E_ARGUMENT, "%.100s: %zu bytes; input '%.60s' takes %zu bytes a sample%s",
+                      files->path[i], input->bytes, info.name, (size_t)info.bytes,
+                      i > 0 ? ", as many samples as the others" : "");
     }
     network->runs = runs;
   }

@@ -91,7 +91,8 @@ bool options_parse(struct options *options, int argc, char **argv) {
   for (int i = 1; i < argc; i++) {
     const char *argument = argv[i], *equals = strchr(argument, '=');
     size_t length = equals ? (size_t)(equals - argument) : strlen(argument);
-    const struct row *row = length > 2 && strncmp(argument, "--", 2) == 0 ? find(argument + 2, length - 2, argv[0]) : NULL;
+    const struct row *row =
+        length > 2 && strncmp(argument, "--", 2) == 0 ? find(argument + 2, length - 2, argv[0]) : NULL;
     if (row == NULL || (row->kind == FLAG && equals)) {
       fprintf(stderr, "bnn %s: no option %s\n", argv[0], argument);
       return false;

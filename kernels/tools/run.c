@@ -19,7 +19,8 @@ static enum bnn_status run_all(struct network *network, struct array *outputs, s
     if (status == BNN_E_OK) status = bnn_session_run(network->session, error);
     if (status != BNN_E_OK) return status;
     for (uint32_t i = 0; bnn_model_output(network->model, i, &info); i++) {
-      memcpy((uint8_t *)outputs[i].data + run * (size_t)info.bytes, bnn_session_output(network->session, i), (size_t)info.bytes);
+      memcpy((uint8_t *)outputs[i].data + run * (size_t)info.bytes, bnn_session_output(network->session, i),
+             (size_t)info.bytes);
     }
   }
   return BNN_E_OK;

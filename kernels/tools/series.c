@@ -39,8 +39,10 @@ static bool trending(const double *values, size_t count) {
 
 bool series_steady(const double *values, size_t count, size_t window) {
   if (count < 2 * window) return false;
-  struct summary before = summarise(values + count - 2 * window, window), after = summarise(values + count - window, window);
+  struct summary before = summarise(values + count - 2 * window, window),
+                 after = summarise(values + count - window, window);
   bool calm = before.spread < 0.005 * before.median && after.spread < 0.005 * after.median;
   return fabs(after.median - before.median) <= 0.01 * before.median &&
-         (calm || fabs(after.spread - before.spread) <= 0.25 * before.spread) && !trending(values + count - window, window);
+         (calm || fabs(after.spread - before.spread) <= 0.25 * before.spread) &&
+         !trending(values + count - window, window);
 }

@@ -9,9 +9,9 @@
  *   bnn_session_run(session, &error);
  *   const float *scores = bnn_session_output(session, 0);
  *
- * Every function that can fail returns a status, 0 for success, and tells the story in `error`, which may be NULL. There
- * is no global state: different sessions may run in different threads at once, also on one model. One session belongs
- * to one thread at a time.
+ * Every function that can fail returns a status, 0 for success, and tells the story in `error`, which may be NULL.
+ * There is no global state: different sessions may run in different threads at once, also on one model. One session
+ * belongs to one thread at a time.
  */
 #ifndef BNN_BNN_H
 #define BNN_BNN_H
@@ -54,7 +54,8 @@ enum bnn_status bnn_model_open(struct bnn_model **model, const char *path, struc
 
 /* The same for bytes in memory. They are borrowed: they must outlive the model and stay as they are.
  * Also ARGUMENT, where `data` is not aligned to 8 bytes. */
-enum bnn_status bnn_model_open_memory(struct bnn_model **model, const void *data, size_t bytes, struct bnn_error *error);
+enum bnn_status bnn_model_open_memory(struct bnn_model **model, const void *data, size_t bytes,
+                                      struct bnn_error *error);
 
 /* Closes *model and sets it to NULL. Sessions made of it must be closed before. NULL is fine. */
 void bnn_model_close(struct bnn_model **model);
@@ -84,10 +85,10 @@ bool bnn_model_output(const struct bnn_model *model, uint32_t index, struct bnn_
 struct bnn_session; /* a model made ready to run: kernels chosen, weights packed, memory planned */
 
 struct bnn_options {
-  uint32_t threads;      /* 0 counts as 1, which starts no thread */
-  const char *cpus;      /* "0-3,6": pin thread i to the i-th of these; NULL leaves it to the system */
-  const char *isa_mask;  /* "neon,scalar": use these ISAs only; NULL allows what the CPU has. Overrides BNN_ISA_MASK. */
-  const char *kernels;   /* "bconv2d=bconv2d_4x4_scalar,...": force kernels by family. Overrides BNN_KERNEL. */
+  uint32_t threads;     /* 0 counts as 1, which starts no thread */
+  const char *cpus;     /* "0-3,6": pin thread i to the i-th of these; NULL leaves it to the system */
+  const char *isa_mask; /* "neon,scalar": use these ISAs only; NULL allows what the CPU has. Overrides BNN_ISA_MASK. */
+  const char *kernels;  /* "bconv2d=bconv2d_4x4_scalar,...": force kernels by family. Overrides BNN_KERNEL. */
 };
 
 /* Plans everything and packs the weights. `options` may be NULL. The model is borrowed until the session is closed;

@@ -92,19 +92,42 @@ def root(names: Collection[str], progress: Progress = silent) -> Path:
     return prefix
 
 
+def archives(names: Collection[str], architecture: str, progress: Progress = silent) -> list[Path]:
+    """The `.deb` files of packages for any architecture and of all they depend on; nothing is unpacked.
+
+    Raises:
+        UsageError: as `root`.
+    """
+    folder = _prefix(names).parent / "archives" / architecture / "+".join(sorted(names))
+    with cache.locked(folder.with_name(folder.name + ".lock")):
+        if not folder.exists():
+            progress(f"Fetching {', '.join(sorted(names))} for {architecture} into the cache")
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryDirectory(dir=folder.parent, prefix="fetch-") as scratch:
+                _download(sorted(names), architecture, Path(scratch))
+                Path(scratch, "archives").rename(folder)
+    return sorted(folder.glob("*.deb"))
+
+
 def environment(path: Path) -> dict[str, str]:
     """What to add to the environment of a program below `root(...)`; nothing for one that is installed.
 
-    Programs find their shared libraries by it. The packages' own come first, then what `LD_LIBRARY_PATH` says already.
+    Programs find their shared libraries and fonts by it. The packages' own libraries come first, then what
+    `LD_LIBRARY_PATH` says already.
     """
     home = cache.folder("debian")
     if home not in path.parents:
         return {}
     prefix = home.joinpath(*path.relative_to(home).parts[:2])
-    folders = [below for lib in ("usr/lib", "lib") for below in [*prefix.glob(f"{lib}/*-linux-gnu*"), prefix / lib]]
-    present = [str(folder) for folder in folders if folder.is_dir()]
+    own = [below for lib in ("usr/lib", "lib") for below in [*prefix.glob(f"{lib}/*-linux-gnu*"), prefix / lib]]
+    # Some lie one folder deeper, where an installed program finds them by an absolute path of its own.
+    deeper = {library.parent for folder in own for library in folder.glob("*/lib*.so*")} - set(own)
+    present = [str(folder) for folder in [*own, *sorted(deeper)] if folder.is_dir()]
     inherited = [value for value in [os.environ.get("LD_LIBRARY_PATH", "")] if value]
-    return {"LD_LIBRARY_PATH": ":".join(present + inherited)}
+    found = {"LD_LIBRARY_PATH": ":".join(present + inherited)}
+    if (prefix / "etc/fonts/fonts.conf").exists():  # it names /usr/share/fonts, and $XDG_DATA_HOME/fonts as well
+        found |= {"FONTCONFIG_FILE": str(prefix / "etc/fonts/fonts.conf"), "XDG_DATA_HOME": str(prefix / "usr/share")}
+    return found
 
 
 def _prefix(names: Collection[str]) -> Path:
@@ -137,6 +160,20 @@ def _unpack(names: list[str], prefix: Path, progress: Progress) -> None:
         for archive in sorted(archives.glob("*.deb")):
             subprocess.run(["dpkg-deb", "--extract", archive, tree], check=True, capture_output=True)
         tree.rename(prefix)
+
+
+def _download(names: list[str], architecture: str, scratch: Path) -> None:
+    listed = ", ".join(names)
+    folder = scratch / "archives"
+    (folder / "partial").mkdir(parents=True)
+    status = scratch / "status"  # of a system on which nothing is installed
+    status.touch()
+    options = {"APT::Architecture": architecture, "APT::Architectures": architecture, "Dir::State::Status": f"{status}"}
+    words = [f"--option={key}={value}" for key, value in options.items()]
+    _apt(f"{scratch}", listed, "update", *words)
+    _apt(f"{scratch}", listed, "install", "--yes", "--download-only", "--no-install-recommends", *words, *names)
+    for left in ("lock", "partial"):
+        shutil.rmtree(folder / left, ignore_errors=True)
 
 
 def _apt(scratch: str, listed: str, *arguments: str) -> None:

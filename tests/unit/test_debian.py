@@ -23,7 +23,8 @@ done
 if [ -n "${installing-}" ]; then echo deb >"$archives/${word}_1_all.deb"; fi
 """
 DPKG = """#!/bin/sh
-mkdir -p "$3/usr/bin" "$3/usr/sbin" "$3/usr/lib/x86_64-linux-gnu" "$3/lib"
+mkdir -p "$3/usr/sbin" "$3/usr/lib/x86_64-linux-gnu/deep" "$3/lib"
+echo >"$3/usr/lib/x86_64-linux-gnu/deep/libthing.so.1"
 echo >"$3/usr/sbin/thing"
 chmod +x "$3/usr/sbin/thing"
 """
@@ -94,10 +95,21 @@ def test_a_tool_that_its_package_lacks_is_said(log: Path) -> None:
 
 def test_programs_of_the_cache_find_their_libraries(log: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     prefix = debian.root({"things"})
-    folders = [prefix / "usr/lib/x86_64-linux-gnu", prefix / "usr/lib", prefix / "lib"]
+    folders = [
+        prefix / below for below in ("usr/lib/x86_64-linux-gnu", "usr/lib", "lib", "usr/lib/x86_64-linux-gnu/deep")
+    ]
     assert debian.environment(prefix / "usr/sbin/thing") == {"LD_LIBRARY_PATH": ":".join(map(str, folders))}
     monkeypatch.setenv("LD_LIBRARY_PATH", "/opt/lib")
     assert debian.environment(prefix / "usr/sbin/thing")["LD_LIBRARY_PATH"].endswith("/lib:/opt/lib")
+
+
+def test_programs_of_the_cache_find_their_fonts(log: Path) -> None:
+    prefix = debian.root({"things"})
+    (prefix / "etc/fonts").mkdir(parents=True)
+    (prefix / "etc/fonts/fonts.conf").touch()
+    found = debian.environment(prefix / "usr/sbin/thing")
+    assert found["FONTCONFIG_FILE"] == str(prefix / "etc/fonts/fonts.conf")
+    assert found["XDG_DATA_HOME"] == str(prefix / "usr/share")
 
 
 def test_a_package_that_is_not_there_leaves_nothing_behind(log: Path) -> None:

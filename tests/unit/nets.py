@@ -94,12 +94,12 @@ Weights = Callable[[np.ndarray], np.ndarray]
 
 def ternary(latent: np.ndarray) -> np.ndarray:
     """{-s, 0, s} with s = 0.3 for every filter."""
-    return np.sign(latent) * (np.abs(latent) > 0.5) * np.float32(0.3)
+    return np.asarray(np.sign(latent) * (np.abs(latent) > 0.5) * np.float32(0.3))
 
 
 def four_levels(latent: np.ndarray) -> np.ndarray:
     """±0.5 and ±1.5"""
-    return np.floor(np.clip(latent, -1.99, 1.99)) + np.float32(0.5)
+    return np.asarray(np.floor(np.clip(latent, -1.99, 1.99)) + np.float32(0.5))
 
 
 def zero_one(latent: np.ndarray) -> np.ndarray:
@@ -114,7 +114,7 @@ def real(latent: np.ndarray) -> np.ndarray:
 def per_filter(latent: np.ndarray) -> np.ndarray:
     """sign(w) * mean|w| for each filter, as XNOR-Net has it."""
     axes = tuple(range(1, latent.ndim))
-    return np.sign(latent) * np.abs(latent).mean(axis=axes, keepdims=True)
+    return np.asarray(np.sign(latent) * np.abs(latent).mean(axis=axes, keepdims=True))
 
 
 def kind(name: str) -> int:

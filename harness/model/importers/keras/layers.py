@@ -21,8 +21,6 @@ ONLY_IN_TRAINING = (
 LAYERS: dict[str, Emit] = {
     "Conv1D": partial(convolutions.convolution, 1),
     "Conv2D": partial(convolutions.convolution, 2),
-    "Convolution1D": partial(convolutions.convolution, 1),
-    "Convolution2D": partial(convolutions.convolution, 2),
     "QuantConv1D": partial(convolutions.convolution, 1),
     "QuantConv2D": partial(convolutions.convolution, 2),
     "DepthwiseConv1D": partial(convolutions.depthwise, 1),

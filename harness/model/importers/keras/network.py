@@ -96,8 +96,8 @@ def write(model: Model, imported: Import) -> None:
         assert shape is not None
         tensors.append(build.input(ref.layer or "input", shape))
     for layer in model.layers:
-        if layer.kind.key in ONLY_IN_TRAINING:
-            build.notes.append(f"{layer.kind.key} {layer.scope!r} acts in training only and is left out.")
+        if layer.kind.key == "InputLayer":
+            _full_precision(layer)
     for output in _Walk(imported).run(model, tensors):
         build.output(output)
 
@@ -137,6 +137,9 @@ class _Walk:
             outputs = operators.emit(site, args, kwargs)
             return [outputs] if isinstance(outputs, str) else outputs
         _plain(layer, args, kwargs)
+        note = f"{layer.kind.key} {layer.scope!r} acts in training only and is left out."
+        if layer.kind.key in ONLY_IN_TRAINING and note not in self._imported.build.notes:
+            self._imported.build.notes.append(note)
         if layer.model is not None:
             return self.run(layer.model, tensors)
         if layer.kind.key in LAYERS:

@@ -100,7 +100,7 @@ def test_programs_of_the_cache_find_their_libraries(log: Path, monkeypatch: pyte
     ]
     assert debian.environment(prefix / "usr/sbin/thing") == {"LD_LIBRARY_PATH": ":".join(map(str, folders))}
     monkeypatch.setenv("LD_LIBRARY_PATH", "/opt/lib")
-    assert debian.environment(prefix / "usr/sbin/thing")["LD_LIBRARY_PATH"].endswith("/lib:/opt/lib")
+    assert debian.environment(prefix / "usr/sbin/thing")["LD_LIBRARY_PATH"].endswith("/deep:/opt/lib")
 
 
 def test_programs_of_the_cache_find_their_fonts(log: Path) -> None:

@@ -13,7 +13,7 @@ import secrets
 import subprocess
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import asdict
 from json import dumps
 from pathlib import Path
@@ -33,12 +33,12 @@ from harness.bench.corpus import arrays
 from harness.bench.corpus import read as read_corpus
 from harness.bench.events import Finished
 from harness.bench.golden import compare
-from harness.bench.record import Settings
+from harness.bench.record import Run, Settings
 from harness.board import inventory, lab, trust
 from harness.cross import build as cross
 from harness.errors import BitrigError, UsageError, WrongOutput
 from harness.model import pipeline
-from harness.report import live, page, terminal, verdicts, words
+from harness.report import live, terminal, verdicts, words
 
 ROOT = Path(__file__).resolve().parent
 RUNS = Path(os.environ.get("BITRIG_RUNS", ROOT / "runs"))
@@ -180,6 +180,12 @@ def say_json(document: Any) -> None:
     print(dumps(document, indent=1, ensure_ascii=False, default=str))
 
 
+def write_report(run: Run) -> Path:
+    from harness.report import page  # its charts take a while to load
+
+    return page.write(RUNS, run)
+
+
 def describe(made: cross.Build, target: str) -> str:
     state = "up to date" if made.up_to_date else f"built in {made.seconds:.1f} s"
     compiler = f"{made.compiler} {made.compiler_version}"
@@ -257,7 +263,7 @@ def bench(
                 done = event.run
             elif line := live.line(event):
                 tell(line, isinstance(event, live.PASSING))
-        written = page.write(RUNS, done)
+        written = write_report(done)
     if json:
         print(done.model_dump_json(by_alias=True, indent=1))
     else:
@@ -328,14 +334,20 @@ def verify(
     """Check every model of a corpus against its golden output, by the reference and on devices."""
     if corpus is None:
         raise UsageError("verify needs a corpus.", "", "For example: ./inv verify --corpus DIR --device local")
-    known = inventory.load(ROOT)
-    chosen = known.select(many(device) or ["local"])
-    items, found = read_corpus(Path(corpus), tuple(many(format))), []
-    with telling() as tell, ExitStack() as stack:
-        boards = [stack.enter_context(once.opened(d, toolchain_of(known, d.target, toolchain), tell)) for d in chosen]
-        for result in verification.verify(items, boards, optional_path(objects)):
+    known, found, sound = inventory.load(ROOT), [], []
+    with telling() as tell:
+        for result, subject in verification.on_host(
+            read_corpus(Path(corpus), tuple(many(format))), optional_path(objects)
+        ):
             found.append(result)
             tell(terminal.verified(result), result.outcome == "ok")
+            if subject:
+                sound.append(subject)
+        for where in known.select(many(device) or ["local"]):
+            with once.opened(where, toolchain_of(known, where.target, toolchain), tell) as board:
+                for result in verification.on_device(sound, board):
+                    found.append(result)
+                    tell(terminal.verified(result), result.outcome == "ok")
     if json:
         say_json({"corpus": corpus, "results": [asdict(result) | {"fails": result.fails} for result in found]})
     else:
@@ -347,10 +359,8 @@ def verify(
 @command()
 def report(c: Context, run: str = "last") -> None:
     """Write the report of a stored run anew, and show its summary."""
-    record = store.find(RUNS, run)
-    done = store.load(record)
-    written = record.parent / store.REPORT
-    store.write(written, page.render(done))
+    done = store.load(store.find(RUNS, run))
+    written = write_report(done)
     out.print(terminal.summary(done), f"\nReport: {relative(written)}", sep="\n")
 
 

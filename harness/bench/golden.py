@@ -98,7 +98,7 @@ def compare(got: Sequence[Array], expected: Sequence[Array], atol: float, rtol: 
 
 def _alike(y: Array, golden: Array) -> Array:
     """Words of bits are unsigned here and signed in TensorFlow Lite: the same bits are the same answer."""
-    return y.view(golden.dtype) if (y.dtype, golden.dtype) == (np.uint32, np.int32) else y
+    return y.view(np.int32) if y.dtype == np.uint32 and golden.dtype == np.int32 else y
 
 
 def _largest(x: Array) -> float:

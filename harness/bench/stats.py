@@ -14,7 +14,6 @@ from functools import cache
 from typing import Literal
 
 import numpy as np
-from scipy.stats import quantile_test
 
 Verdict = Literal["faster", "slower", "same", "slight", "unclear"]
 
@@ -88,6 +87,8 @@ def ratio(candidate: Sequence[float], baseline: Sequence[float], confidence: flo
 
 def median(values: Sequence[float], confidence: float = 0.95) -> Interval:
     """The median with its distribution-free interval (order statistics)."""
+    from scipy.stats import quantile_test  # most of a second, which commands that judge nothing need not wait
+
     centre = float(np.median(values))
     bounds = quantile_test(values, q=centre, p=0.5).confidence_interval(confidence)
     low, high = (None if math.isnan(bound) else float(bound) for bound in bounds)

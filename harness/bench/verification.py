@@ -54,48 +54,58 @@ class Verified:
         return self.outcome == "refused" or (self.outcome == "wrong" and self.strict)
 
 
-def verify(items: Sequence[Item], benches: Sequence[Bench], objects: Path | None = None) -> Iterator[Verified]:
-    """Verifies models one after another: one result for the reference, and if that is ok, one for each device.
+@dataclass(frozen=True)
+class Sound:
+    """A model whose reference gives the golden outputs: what remains is the device's answer."""
 
-    Raises:
-        DeviceError: a device itself failed; a model that it cannot run is a result.
-    """
+    base: Verified
+    item: Item
+    prepared: Prepared
+    samples: tuple[tuple[list[Array], list[Array]], ...]
+
+
+def on_host(items: Sequence[Item], objects: Path | None = None) -> Iterator[tuple[Verified, Sound | None]]:
+    """Imports every model, proves its passes, and compares the reference; each result with what a device needs."""
     for item in items:
         base = Verified(item.name, item.format, HOST, "ok", strict=item.strict)
         try:
-            prepared = pipeline.prepare(item.path, objects)
-            samples = [(sample.inputs(prepared.graph.inputs), sample.outputs()) for sample in item.samples]
-            prepared.prove(once.fit(prepared.graph, [x[:1] for x in samples[0][0]])[0])
+            sound = _sound(base, item, objects)
         except UnsupportedModel as error:
-            yield replace(base, outcome="unsupported", detail=str(error), missing=error.operations)
-            continue
+            yield replace(base, outcome="unsupported", detail=str(error), missing=error.operations), None
         except WrongOutput as error:
-            yield replace(base, outcome="wrong", detail=str(error))
-            continue
+            yield replace(base, outcome="wrong", detail=str(error)), None
         except (ModelError, UsageError) as error:
-            yield replace(base, outcome="refused", detail=str(error))
-            continue
+            yield replace(base, outcome="refused", detail=str(error)), None
         except Exception as error:  # a defect of ours in one model: it fails, and the others are verified
-            yield replace(base, outcome="refused", detail=unexpected(error).what)
-            continue
-        totals = prepared.totals
-        base = replace(base, binary_layers=totals["binary_layers"], layers=totals["layers"])
-        first = _judge(base, item, samples, partial(_reference, prepared))
-        yield first
-        if first.outcome == "ok":
-            for bench in benches:
-                place = replace(base, device=bench.link.device.name)
-                yield _judge(place, item, samples, partial(once.run, bench, prepared))
+            yield replace(base, outcome="refused", detail=unexpected(error).what), None
+        else:
+            result = _judge(sound, HOST, partial(_reference, sound.prepared))
+            yield result, sound if result.outcome == "ok" else None
 
 
-def _judge(
-    base: Verified,
-    item: Item,
-    samples: Sequence[tuple[list[Array], list[Array]]],
-    outputs: Callable[[list[Array]], list[Array]],
-) -> Verified:
+def on_device(sound: Sequence[Sound], bench: Bench) -> Iterator[Verified]:
+    """Compares a device's outputs.
+
+    Raises:
+        DeviceError: the device itself failed; a model that it cannot run is a result.
+    """
+    for each in sound:
+        yield _judge(each, bench.link.device.name, partial(once.run, bench, each.prepared))
+
+
+def _sound(base: Verified, item: Item, objects: Path | None) -> Sound:
+    prepared = pipeline.prepare(item.path, objects)
+    samples = tuple((sample.inputs(prepared.graph.inputs), sample.outputs()) for sample in item.samples)
+    prepared.prove(once.fit(prepared.graph, [x[:1] for x in samples[0][0]])[0])
+    totals = prepared.totals
+    base = replace(base, binary_layers=totals["binary_layers"], layers=totals["layers"])
+    return Sound(base, item, prepared, samples)
+
+
+def _judge(sound: Sound, device: str, outputs: Callable[[list[Array]], list[Array]]) -> Verified:
+    item, base = sound.item, replace(sound.base, device=device)
     try:
-        found = [compare(outputs(inputs), wanted, item.atol, item.rtol) for inputs, wanted in samples]
+        found = [compare(outputs(inputs), wanted, item.atol, item.rtol) for inputs, wanted in sound.samples]
     except JobFailed as error:
         return replace(base, outcome="refused", detail=str(error))
     worst = max(agreement.max_abs for agreement in found)

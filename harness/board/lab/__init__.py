@@ -11,9 +11,10 @@ import os
 import socket
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
-from harness.board.lab import loopback
+from harness.board.lab import loopback, virtual
 from harness.errors import ConfigError, Unreachable
 
 
@@ -34,17 +35,20 @@ class Kind:
     down: Callable[[Path], None]
 
 
-KINDS = {"loopback": Kind(loopback.up, loopback.down)}
+KINDS = {"loopback": Kind(loopback.up, loopback.down)} | {
+    name: Kind(partial(virtual.up, machine), virtual.down) for name, machine in virtual.MACHINES.items()
+}
+USUAL = ("loopback",)  # what is started when nothing is named: it costs nothing
 
 
 def up(names: Sequence[str] = ()) -> Iterator[str]:
-    """Start the stand-ins (all when empty); yields what it does, one line each.
+    """Start the stand-ins (the usual one when empty); yields what it does, one line each.
 
     Raises:
         ConfigError: no stand-in has that name.
         UsageError, DeviceUnfit: what it needs cannot be fetched or started here.
     """
-    for name in _known(names):
+    for name in _known(names or USUAL):
         folder = _folder(name)
         if _answers(_port(folder)):
             yield f"{name}: up already, on 127.0.0.1 port {_port(folder)}"

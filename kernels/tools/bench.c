@@ -32,11 +32,19 @@ static uint64_t batch_for(double inference_ns) {
 
 /* --- warm-up ------------------------------------------------------------------------------------------------------ */
 
+static double least(const double *values, size_t count) {
+  double smallest = values[0];
+  for (size_t i = 1; i < count; i++) smallest = fmin(smallest, values[i]);
+  return smallest;
+}
+
 /* Runs until the time of an iteration (a batch) is steady; returns the batch that makes a sample. */
 static uint64_t warm_up(struct network *network) {
   double times[WARMUP_ITERATIONS];
-  uint64_t start = bnn_clock_ns(), batch = batch_for(time_batch(network, 1)), inferences = 1;
+  uint64_t start = bnn_clock_ns(), inferences = WARMUP_LEAST_ITERATIONS;
   size_t count = 0;
+  for (size_t i = 0; i < inferences; i++) times[i] = time_batch(network, 1);
+  uint64_t batch = batch_for(least(times, inferences)); /* one that was disturbed would make it too small */
   bool steady = false;
   double seconds = 0;
   while (count < WARMUP_ITERATIONS && seconds < WARMUP_SECONDS) {
@@ -47,14 +55,14 @@ static uint64_t warm_up(struct network *network) {
     size_t window = (size_t)(WARMUP_SECONDS / 2 * (double)count / seconds);
     window = window < 5 ? 5 : window > SERIES_WINDOW ? SERIES_WINDOW : window;
     steady = series_steady(times, count, window);
-    if (steady && count >= WARMUP_LEAST_ITERATIONS && seconds >= WARMUP_LEAST_SECONDS) break;
+    if (steady && seconds >= WARMUP_LEAST_SECONDS) break;
   }
   struct bnn_json json = bnn_json_open(stdout, "warmup");
   bnn_json_integer(&json, "iterations", (int64_t)inferences);
   bnn_json_number(&json, "seconds", seconds);
   bnn_json_boolean(&json, "steady", steady);
   bnn_json_close(&json);
-  return batch_for(times[count - 1]);
+  return batch_for(least(times, count));
 }
 
 /* --- samples ------------------------------------------------------------------------------------------------------ */

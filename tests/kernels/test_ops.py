@@ -414,6 +414,18 @@ def test_against_the_reference(runtime: Runtime, name: str) -> None:
         np.testing.assert_array_equal(array, shared, err_msg="the number of threads changed the result")
 
 
+def test_denormal_numbers_are_zero(runtime: Runtime) -> None:
+    """To a comparison with zero, and to arithmetic."""
+    b = Builder("denormals")
+    x = b.input("x", (4, 8))
+    zero = b.constant("zero", np.zeros(1, np.float32))
+    b.output(b.node("quantize", "quantize", (x, zero), dtype="bits", code=0))
+    b.output(b.node("step", "step", (x,), threshold=0.0, low=-1.0, high=1.0))
+    b.output(b.node("unary", "sign", (x,), kind=abi.constant("BNN_SIGN")))
+    values = np.array([1e-40, -1e-40, -0.0, 0.0, -1.2e-38, 1.2e-38, -1.0, 1e-45], np.float32)
+    agree(runtime, b.graph(), [np.tile(values, (4, 1))])
+
+
 def test_every_operation_has_a_case() -> None:
     used = {node.op for name in CASES for node in build_case(name)[0].nodes}
     assert used == set(abi.ops())

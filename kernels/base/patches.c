@@ -166,10 +166,7 @@ uint32_t bnn_patches_extent(const struct bnn_patches *p, uint32_t rows) {
   return (rows - 1) * p->line + last + (p->runs - 1) * p->between_runs + p->run_words;
 }
 
-uint32_t bnn_patches_list(const struct bnn_patches *p, const struct bnn_band *band, uint32_t *offsets) {
-  uint32_t count = 0;
-  for (uint32_t x = 0; x < p->out_w; x++) offsets[count++] = bnn_patches_column(p, x);
-  for (uint32_t y = band->begin + 1; y < band->end; y++)
-    for (uint32_t x = 0; x < p->out_w; x++, count++) offsets[count] = offsets[count - p->out_w] + p->line;
-  return count;
+void bnn_patches_list(const struct bnn_patches *p, uint32_t *offsets) {
+  for (uint32_t y = 0; y < p->band_rows; y++)
+    for (uint32_t x = 0; x < p->out_w; x++) *offsets++ = y * p->line + bnn_patches_column(p, x);
 }

@@ -77,7 +77,7 @@ static inline uint32_t bnn_patches_column(const struct bnn_patches *patches, uin
 /* Words from the first patch of a band of so many rows to the end of its last. */
 uint32_t bnn_patches_extent(const struct bnn_patches *patches, uint32_t rows);
 
-/* Writes the offset of every patch of a band; returns how many pixels the band has. */
-uint32_t bnn_patches_list(const struct bnn_patches *patches, const struct bnn_band *band, uint32_t *offsets);
+/* Writes the offset of every patch of a whole band, band_rows * out_w of them; they are the same for all bands. */
+void bnn_patches_list(const struct bnn_patches *patches, uint32_t *offsets);
 
 #endif

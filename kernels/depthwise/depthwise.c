@@ -14,7 +14,9 @@ static const struct bnn_depthwise_kernel rows[] = {
 extern const struct bnn_family bnn_depthwise_family;
 const struct bnn_family bnn_depthwise_family = {"depthwise", rows, sizeof rows / sizeof *rows, sizeof *rows};
 
-enum { BAND_PIXELS = 48 };
+enum {
+  BAND_ROWS = 4, /* a band lays out again what the one before it did of the rows they share */
+};
 
 static size_t align64(size_t bytes) { return (bytes + 63) & ~(size_t)63; }
 
@@ -42,11 +44,11 @@ bool bnn_depthwise_plan(struct bnn_depthwise_plan *plan, const struct bnn_conv2d
   plan->patches = (struct bnn_patches){p->window, p->batch, p->in_h, p->in_w, p->out_h, p->out_w,
                                        .pixel_words = p->channels, .group_words = p->channels};
   memcpy(&plan->patches.fill, &p->pad_value, sizeof p->pad_value);
-  bnn_patches_plan(&plan->patches, BNN_ROWS, BAND_PIXELS, 1);
+  bnn_patches_plan(&plan->patches, BNN_ROWS, BAND_ROWS * p->out_w, 1);
   plan->units = (size_t)plan->patches.batch * plan->patches.bands;
-  plan->packed_bytes = align64((size_t)(tap_count(plan) + 1) * padded_channels(plan) * sizeof(float));
-  plan->scratch_bytes = align64(bnn_patches_bytes(&plan->patches)) +
-                        align64((size_t)plan->patches.band_rows * plan->patches.out_w * sizeof(uint32_t));
+  const size_t pixels = (size_t)plan->patches.band_rows * plan->patches.out_w;
+  plan->packed_bytes = align64(((size_t)(tap_count(plan) + 1) * padded_channels(plan) + pixels) * sizeof(float));
+  plan->scratch_bytes = align64(bnn_patches_bytes(&plan->patches));
   return true;
 }
 
@@ -58,28 +60,29 @@ void bnn_depthwise_pack(const struct bnn_depthwise_plan *plan, const float *filt
       weights[(size_t)tap * padded + c] = c < channels ? filter[(size_t)c * taps + tap] : 0.0f;
     biases[c] = c < channels && bias ? bias[c] : 0.0f;
   }
+  bnn_patches_list(&plan->patches, (uint32_t *)(void *)(biases + padded));
 }
 
 void bnn_depthwise_run(const struct bnn_depthwise_plan *plan, const void *packed, const float *x, float *y, void *scratch,
                        size_t begin, size_t end) {
   const struct bnn_patches *p = &plan->patches;
-  uint32_t *patches = (uint32_t *)(void *)((char *)scratch + align64(bnn_patches_bytes(p)));
+  const float *bias = (const float *)packed + (size_t)tap_count(plan) * padded_channels(plan);
   struct bnn_depthwise_band work = {
-      .patches = patches,
+      .patches = (const uint32_t *)(const void *)(bias + padded_channels(plan)),
       .rows = p->window.kernel_h,
       .taps = p->window.kernel_w,
       .between_rows = p->between_runs,
       .channels = plan->problem.channels,
       .padded = padded_channels(plan),
       .weights = packed,
-      .bias = (const float *)packed + (size_t)tap_count(plan) * padded_channels(plan),
+      .bias = bias,
       .lo = plan->problem.lo,
       .hi = plan->problem.hi,
   };
   for (size_t unit = begin; unit < end; unit++) {
     const struct bnn_band band = bnn_patches_band(p, unit, 0);
     work.x = (const float *)bnn_patches_lay_out(p, &band, (const uint32_t *)x, scratch);
-    work.pixel_count = bnn_patches_list(p, &band, patches);
+    work.pixel_count = (band.end - band.begin) * p->out_w;
     work.y = y + ((size_t)band.image * p->out_h + band.begin) * p->out_w * plan->problem.channels;
     plan->kernel->run(&work);
   }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "peaks/peaks.h"
 
-enum { SUMS = 8, FLOATS = 8 };
+enum { SUMS = 8, FLOATS = 16 };
 
 static uint32_t popcount(uint32_t v) {
   v -= v >> 1 & 0x55555555u;
@@ -21,11 +21,10 @@ double bnn_peak_popcount_scalar(size_t times) {
 }
 
 double bnn_peak_fma_scalar(size_t times) {
-  float sum[FLOATS] = {0}, w[FLOATS] = {1, 2, 3, 4, 5, 6, 7, 8}, x = 1e-30f;
-  for (size_t i = 0; i < times; i++) {
-    __asm__ volatile("" : "+r"(x));
-    for (int j = 0; j < FLOATS; j++) sum[j] += x * w[j];
-  }
+  float sum[FLOATS];
+  for (int j = 0; j < FLOATS; j++) sum[j] = (float)j;
+  for (size_t i = 0; i < times; i++)
+    for (int j = 0; j < FLOATS; j++) sum[j] = sum[j] * 0.5f + 1.0f;
   for (int j = 0; j < FLOATS; j++) __asm__ volatile("" : : "r"(sum[j]));
   return (double)times * FLOATS * 2;
 }

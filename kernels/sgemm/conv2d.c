@@ -27,8 +27,7 @@ struct layout {
   uint32_t group_channels, group_filters, group_tiles;
   size_t taps; /* of a patch */
   size_t tile_floats;
-  size_t bias; /* where it starts in the packed weights */
-  size_t end;
+  size_t bias, patches, end; /* where they start in the packed weights */
 };
 
 static struct layout layout_of(const struct bnn_conv2d_plan *plan) {
@@ -40,8 +39,22 @@ static struct layout layout_of(const struct bnn_conv2d_plan *plan) {
   l.taps = (size_t)plan->patches.runs * plan->patches.run_words;
   l.tile_floats = l.taps * plan->kernel->mr;
   l.bias = l.tile_floats * p->groups * l.group_tiles;
-  l.end = l.bias + (size_t)p->groups * l.group_tiles * plan->kernel->mr;
+  l.patches = l.bias + (size_t)p->groups * l.group_tiles * plan->kernel->mr;
+  l.end = l.patches + (size_t)plan->patches.band_rows * plan->patches.out_w;
   return l;
+}
+
+/* Byte offsets in a thread's scratch, which begins with the patches: a tile's output where not all of its channels exist. */
+struct scratch {
+  size_t aside, end;
+};
+
+static struct scratch scratch_of(const struct bnn_conv2d_plan *plan) {
+  const size_t pixels = (size_t)plan->patches.band_rows * plan->patches.out_w;
+  struct scratch s;
+  s.aside = align64(bnn_patches_bytes(&plan->patches));
+  s.end = s.aside + align64(pixels * plan->kernel->mr * sizeof(float));
+  return s;
 }
 
 struct bnn_conv2d_problem bnn_conv2d_of_dense(uint32_t count, uint32_t inputs, uint32_t outputs, float lo, float hi) {
@@ -74,8 +87,7 @@ bool bnn_conv2d_plan(struct bnn_conv2d_plan *plan, const struct bnn_conv2d_probl
   plan->blocks = ceil_div(l.group_tiles, plan->block_tiles);
   plan->units = pieces * plan->blocks;
   plan->packed_bytes = align64(l.end * sizeof(float));
-  plan->scratch_bytes = align64(bnn_patches_bytes(&plan->patches)) +
-                        align64((size_t)plan->patches.band_rows * plan->patches.out_w * sizeof(uint32_t));
+  plan->scratch_bytes = scratch_of(plan).end;
   return true;
 }
 
@@ -92,6 +104,18 @@ void bnn_conv2d_pack(const struct bnn_conv2d_plan *plan, const float *filter, co
         for (size_t i = 0; i < l.taps; i++) to[i * mr] = exists ? filter[from * l.taps + i] : 0.0f;
         biases[(group * l.group_tiles + tile) * mr + c] = exists && bias ? bias[from] : 0.0f;
       }
+  bnn_patches_list(&plan->patches, (uint32_t *)(void *)(weights + l.patches));
+}
+
+/* Where not all of a tile's channels exist, it is written aside and those that do are copied. */
+static void run_tile(const struct bnn_conv2d_plan *plan, struct bnn_sgemm_tile *tile, float *y, uint32_t channels,
+                     float *aside) {
+  const uint32_t mr = plan->kernel->mr, filters = plan->problem.filters;
+  tile->y = channels < mr ? aside : y;
+  tile->y_step = channels < mr ? mr : filters;
+  plan->kernel->run(tile);
+  for (uint32_t p = 0; channels < mr && p < tile->pixel_count; p++)
+    memcpy(y + (size_t)p * filters, aside + p * mr, channels * sizeof *y);
 }
 
 /* Units [begin, end) of one band and group: blocks of channel tiles, which share its laid out rows. */
@@ -101,17 +125,15 @@ static void run_blocks(const struct bnn_conv2d_plan *plan, const float *packed, 
   const struct layout l = layout_of(plan);
   const size_t piece = begin / plan->blocks;
   const struct bnn_band band = bnn_patches_band(&plan->patches, piece / p->groups, (uint32_t)(piece % p->groups));
-  uint32_t *patches = (uint32_t *)(void *)(scratch + align64(bnn_patches_bytes(&plan->patches)));
   struct bnn_sgemm_tile tile = {
       .x = (const float *)bnn_patches_lay_out(&plan->patches, &band, (const uint32_t *)x, (uint32_t *)(void *)scratch),
-      .patches = patches,
-      .pixel_count = bnn_patches_list(&plan->patches, &band, patches),
+      .patches = (const uint32_t *)(const void *)(packed + l.patches),
+      .pixel_count = (band.end - band.begin) * plan->patches.out_w,
       .runs = plan->patches.runs,
       .between_runs = plan->patches.between_runs,
       .run_words = plan->patches.run_words,
       .lo = p->lo,
       .hi = p->hi,
-      .y_step = p->filters,
   };
   y += ((size_t)band.image * plan->patches.out_h + band.begin) * plan->patches.out_w * p->filters;
   const uint32_t mr = plan->kernel->mr, first = (uint32_t)(begin % plan->blocks) * plan->block_tiles;
@@ -121,9 +143,8 @@ static void run_blocks(const struct bnn_conv2d_plan *plan, const float *packed, 
     const uint32_t left = l.group_filters - i * mr;
     tile.weights = packed + index * l.tile_floats;
     tile.bias = packed + l.bias + index * mr;
-    tile.channels = left < mr ? left : mr;
-    tile.y = y + band.group * l.group_filters + i * mr;
-    plan->kernel->run(&tile);
+    run_tile(plan, &tile, y + band.group * l.group_filters + i * mr, left < mr ? left : mr,
+             (float *)(void *)(scratch + scratch_of(plan).aside));
   }
 }
 

@@ -16,8 +16,7 @@ struct bnn_sgemm_tile {
   uint32_t runs, run_words, between_runs;
   const float *weights, *bias;
   float lo, hi;
-  uint32_t channels; /* of the mr, those that exist; weights and bias go on to mr */
-  float *y;
+  float *y; /* mr floats of each pixel are written, whether or not so many channels exist */
   size_t y_step; /* floats from pixel to pixel */
 };
 

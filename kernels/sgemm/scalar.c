@@ -5,7 +5,7 @@
 enum { MR = 4, NR = 2 };
 
 static void write_pixel(const struct bnn_sgemm_tile *t, const float *sum, float *y) {
-  for (uint32_t c = 0; c < t->channels; c++) {
+  for (uint32_t c = 0; c < MR; c++) {
     const float value = sum[c] < t->lo ? t->lo : sum[c];
     y[c] = value > t->hi ? t->hi : value;
   }

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The words of base/simd/avx2.h for aarch64 NEON. */
+#ifndef BNN_BASE_SIMD_H
+#define BNN_BASE_SIMD_H
+
+#include <arm_neon.h>
+
+#define TARGET
+#define LANES 4
+typedef float32x4_t VEC;
+typedef float32x4_t QUAD;
+#define LOAD(p) vld1q_f32(p)
+#define STORE(p, v) vst1q_f32(p, v)
+#define SET1(x) vdupq_n_f32(x)
+#define ADD(a, b) vaddq_f32(a, b)
+#define MIN(a, b) vminq_f32(a, b)
+#define MAX(a, b) vmaxq_f32(a, b)
+#define FMA(sum, a, b) vfmaq_f32(sum, a, b)
+#define LOAD_QUAD(p) vld1q_f32(p)
+#define LOAD_ONE(p) vld1q_dup_f32(p)
+#define FMA_LANE(sum, a, quad, lane) vfmaq_laneq_f32(sum, a, quad, lane)
+
+#endif

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The words of base/simd/avx2.h for ARMv7 NEON. VMLA rounds the product too; VFMA came with VFPv4, which Cortex-A8 and A9
+ * lack. */
+#ifndef BNN_BASE_SIMD_H
+#define BNN_BASE_SIMD_H
+
+#include <arm_neon.h>
+
+#define TARGET
+#define LANES 4
+typedef float32x4_t VEC;
+typedef float32x4_t QUAD;
+#define LOAD(p) vld1q_f32(p)
+#define STORE(p, v) vst1q_f32(p, v)
+#define SET1(x) vdupq_n_f32(x)
+#define ADD(a, b) vaddq_f32(a, b)
+#define MIN(a, b) vminq_f32(a, b)
+#define MAX(a, b) vmaxq_f32(a, b)
+#define FMA(sum, a, b) vmlaq_f32(sum, a, b)
+#define LOAD_QUAD(p) vld1q_f32(p)
+#define LOAD_ONE(p) vld1q_dup_f32(p)
+#define FMA_LANE(sum, a, quad, lane) \
+  vmlaq_lane_f32(sum, a, (lane) < 2 ? vget_low_f32(quad) : vget_high_f32(quad), (lane) % 2)
+
+#endif

@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#if defined(__x86_64__)
+#include "base/simd/avx2.h"
+#include "sgemm/tile.h"
+
+TARGET void bnn_sgemm_16x6_avx2(const struct bnn_sgemm_tile *t) { band(t, 2, 6); }
+
+#else
+typedef int bnn_sgemm_avx2_is_empty;
+#endif

@@ -59,8 +59,9 @@ def scatter(run: Run, device: Device) -> Chart | None:
         heads = [median(process.samples) for process in case.processes]
         centre = median(heads)
         samples = np.concatenate([process.samples for process in case.processes])
-        low, *marks, high = np.percentile(samples, [1, 5, 95, 99, 97])
-        inside = samples[(samples >= low) & (samples <= high)]
+        marks = np.percentile(samples, [5, 95, 99])
+        reach = 3 * max(max(heads) - min(heads), float(np.subtract(*np.percentile(samples, [75, 25]))), 0.001 * centre)
+        inside = samples[(samples >= min(heads) - reach) & (samples <= max(heads) + reach)]
         thinned = inside[:: max(1, len(inside) // _SAMPLES_SHOWN)]
         points += [{"model": words.short(model.name, 30), "percent": _percent(ns, centre)} for ns in thinned]
         medians += [{"model": words.short(model.name, 30), "percent": _percent(ns, centre)} for ns in heads]

@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "bitpack/kernel.h"
+#include "bitpack/tail.h"
 
 void bnn_bitpack_1x32_scalar(BNN_BITPACK_ARGUMENTS) {
   for (size_t p = 0; p < pixels; p++)
-    for (uint32_t first = 0; first < channels; first += 32) {
-      const uint32_t count = channels - first < 32 ? channels - first : 32;
-      uint32_t bits = 0;
-      for (uint32_t i = 0; i < count; i++) bits |= (uint32_t)(*x++ < threshold[first + i]) << i;
-      *y++ = bits ^ invert[first / 32];
+    for (uint32_t c = 0; c < channels; c += 32) {
+      const uint32_t count = channels - c < 32 ? channels - c : 32;
+      *y++ = bnn_bitpack_tail(x, threshold + c, count) ^ invert[c / 32];
+      x += count;
     }
 }

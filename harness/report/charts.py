@@ -60,7 +60,7 @@ def scatter(run: Run, device: Device) -> Chart | None:
         centre = median(heads)
         samples = np.concatenate([process.samples for process in case.processes])
         marks = np.percentile(samples, [5, 95, 99])
-        reach = 3 * max(max(heads) - min(heads), float(np.subtract(*np.percentile(samples, [75, 25]))), 0.001 * centre)
+        reach = 3 * max(max(heads) - min(heads), 0.005 * centre)
         inside = samples[(samples >= min(heads) - reach) & (samples <= max(heads) + reach)]
         thinned = inside[:: max(1, len(inside) // _SAMPLES_SHOWN)]
         points += [{"model": words.short(model.name, 30), "percent": _percent(ns, centre)} for ns in thinned]
@@ -186,7 +186,7 @@ def _draw(chart: Any, height: int, label: str) -> Markup:
             titleFontSize=12,
             labelLimit=220,
         )
-        .configure_legend(labelColor=_INK, labelFontSize=12, symbolSize=70)
+        .configure_legend(labelColor=_INK, labelFontSize=12, symbolSize=70, symbolOpacity=1)
     )
     svg: str = vl_convert.vegalite_to_svg(styled.to_dict())
     opening, rest = svg.split(">", 1)

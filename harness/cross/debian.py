@@ -14,6 +14,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Collection
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -170,7 +171,8 @@ def _download(names: list[str], architecture: str, scratch: Path) -> None:
     status.touch()
     options = {"APT::Architecture": architecture, "APT::Architectures": architecture, "Dir::State::Status": f"{status}"}
     words = [f"--option={key}={value}" for key, value in options.items()]
-    _apt(f"{scratch}", listed, "update", *words)
+    with suppress(UsageError):  # of several lists one may be out of step at the mirror; the others often do
+        _apt(f"{scratch}", listed, "update", *words)
     _apt(f"{scratch}", listed, "install", "--yes", "--download-only", "--no-install-recommends", *words, *names)
     for left in ("lock", "partial"):
         shutil.rmtree(folder / left, ignore_errors=True)

@@ -49,6 +49,14 @@ def board(boards: Inventory, state: Path) -> Device:
 
 
 @pytest.fixture(scope="session")
+def guest(boards: Inventory) -> Iterator[Device]:
+    """A whole emulated board with its own kernel, busybox and another SSH server."""
+    list(lab.up(["virt-pi4"]))
+    yield boards.devices["virt-pi4"]
+    list(lab.down(["virt-pi4"]))
+
+
+@pytest.fixture(scope="session")
 def android() -> Iterator[Device]:
     """A device behind the real `adb`, with an adb server of this test run's own."""
     with socket.socket() as probe:

@@ -25,14 +25,18 @@ from harness.errors import DeviceLost, DeviceUnfit
 CODE = struct.pack("<3I", 0xD2800BA8, 0xD28000E0, 0xD4000001)
 
 
-@pytest.fixture(params=["ssh", "openssh", "adb", "local"])
+@pytest.fixture(params=["ssh", "openssh", "adb", "local", "guest"])
 def transport(
-    request: pytest.FixtureRequest, board: Device, boards: Inventory, android: Device, tmp_path: Path
+    request: pytest.FixtureRequest, board: Device, boards: Inventory, android: Device, guest: Device, tmp_path: Path
 ) -> Iterator[Transport]:
-    """A board by each transport, with an empty work directory."""
-    device = {"local": boards.devices["local"], "adb": android}.get(request.param, board)
-    fields = {"transport": request.param, "workdir": str(tmp_path / "work")}
-    with connect(device.model_copy(update=fields)) as transport:
+    """A board by each transport, with an empty work directory; a guest has busybox, and dropbear in sshd's place."""
+    device = {
+        "local": boards.devices["local"],
+        "openssh": board.model_copy(update={"transport": "openssh"}),
+        "adb": android,
+        "guest": guest,
+    }.get(request.param, board)
+    with connect(device.model_copy(update={"workdir": str(tmp_path / "work")})) as transport:
         yield transport
 
 

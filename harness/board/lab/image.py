@@ -219,7 +219,8 @@ def _needed(program: bytes) -> set[str]:
     names: set[str] = set()
     for segment in elf.iter_segments():
         if isinstance(segment, DynamicSegment):
-            names |= {str(getattr(tag, "needed")) for tag in segment.iter_tags("DT_NEEDED")}
+            # The class of a tag gets this attribute as the tag is made.
+            names |= {tag.needed for tag in segment.iter_tags("DT_NEEDED")}  # type: ignore[attr-defined]
         elif isinstance(segment, InterpSegment):
             names.add(PurePosixPath(segment.get_interp_name()).name)
     return names

@@ -189,5 +189,6 @@ def named(value: Any, where: str) -> Named | None:
         key = f"{module}.{class_name}"
     elif module is not None and not isinstance(module, str):
         raise ModelError(f"{where}: {show(value)} names neither a class nor a function.")
-    aliases = tuple(alias for alias in (registered, class_name) if isinstance(alias, str) and alias != key)
+    names = (registered, class_name, class_name.rsplit(">", 1)[-1])
+    aliases = tuple(alias for alias in names if isinstance(alias, str) and alias != key)
     return Named(key, aliases, Fields(f"{where}, {key[:MAX_NAME]!r}", config or {}))

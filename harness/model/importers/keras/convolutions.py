@@ -62,7 +62,9 @@ def window(site: Site, rank: int, kernel_key: str = "kernel_size", padding: str 
     dilation = (1,) * rank if pooling else fields.sizes("dilation_rate", rank, 1)
     if rank == 1:
         size, stride, dilation = (1, *size), (1, *stride), (1, *dilation)
-    padding = padding or fields.choice("padding", ("valid", "same", "causal")[: 4 - rank], "valid")
+    padding = padding or fields.choice(
+        "padding", ("valid", "same") if rank == 2 else ("valid", "same", "causal"), "valid"
+    )
     image = site.shape[1:3]
     pads = [(0, 0), (0, 0)]
     if padding == "same":

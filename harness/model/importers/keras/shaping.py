@@ -88,7 +88,7 @@ def cut(site: Site, begin: tuple[int, ...], sizes: Shape, step: tuple[int, ...] 
 
 def up_sampling(rank: int, site: Site) -> str:
     """Each pixel repeated: the image joined with itself along an axis of size 1 behind each of its own."""
-    shape = site.image(rank + 2)
+    site.image(rank + 2)
     if site.fields.raw("interpolation", "nearest") != "nearest":
         raise site.unsupported(f"the interpolation {str(site.fields.raw('interpolation'))[:20]!r}", "Use 'nearest'.")
     factors = site.fields.sizes("size", rank, 2)
@@ -102,7 +102,7 @@ def up_sampling(rank: int, site: Site) -> str:
         x = site.reshape(x, (*sizes[: axis + 1], 1, *sizes[axis + 1 :]), f"split_{axis}")
         x = site.node("concat", (x,) * factor, f"repeat_{axis}", axis=axis + 1)
         x = site.reshape(x, (*sizes[:axis], sizes[axis] * factor, *sizes[axis + 1 :]), f"join_{axis}")
-    return x if site.build.shape(x) != shape else site.x
+    return x
 
 
 def repeat_vector(site: Site) -> str:

@@ -33,7 +33,7 @@ from harness.bench.corpus import arrays
 from harness.bench.corpus import read as read_corpus
 from harness.bench.events import Finished
 from harness.bench.golden import compare
-from harness.bench.record import Run, Settings
+from harness.bench.record import Run, Settings, Variant
 from harness.board import inventory, lab, trust
 from harness.cross import build as cross
 from harness.errors import BitrigError, UsageError, WrongOutput
@@ -180,6 +180,11 @@ def say_json(document: Any) -> None:
     print(dumps(document, indent=1, ensure_ascii=False, default=str))
 
 
+def model_files(given: Iterable[str]) -> list[Path]:
+    """The model files asked for; the three nets of the tree where none is."""
+    return [Path(name) for name in many(given)] or [Path(relative(ROOT / "models" / f"{s}.h5")) for s in SEEDS]
+
+
 def write_report(run: Run) -> Path:
     from harness.report import page  # its charts take a while to load
 
@@ -244,12 +249,10 @@ def bench(
         rounds=span(rounds) or standard.rounds,
         budget=number(budget, "--budget", float) or standard.budget,
         precision=number(precision, "--precision", float) or standard.precision,
-        threads=number(threads, "--threads", int),
-        isa_mask=isa_mask,
-        kernels=tuple(kernel),
     )
+    variant = Variant(threads=number(threads, "--threads", int), isa_mask=isa_mask, kernels=tuple(kernel))
     plan = fleet.Plan(
-        models=tuple(Path(name) for name in many(model) or (relative(ROOT / "models" / f"{s}.h5") for s in SEEDS)),
+        entrants=subject.entrants(model_files(model), variant),
         devices=chosen,
         toolchains={d.target: toolchain_of(known, d.target, toolchain) for d in chosen},
         settings=settings,

@@ -10,16 +10,17 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
+from typing import Literal
 
 from harness.bench import measure, record, store, subject
 from harness.bench.events import Built, Event, Failed, Finished, Noticed, Prepared, Told
 from harness.bench.execute import problem, unexpected
 from harness.bench.record import Run, Settings
 from harness.bench.recorder import Recorder
-from harness.bench.subject import Subject
+from harness.bench.revision import build as revision_build
+from harness.bench.subject import Entrant, Subject
 from harness.board.inventory import Device
-from harness.cross import build
-from harness.errors import BitrigError
+from harness.errors import BitrigError, UsageError
 
 
 @dataclass(frozen=True)
@@ -27,19 +28,19 @@ class Plan:
     """What is asked for.
 
     Attributes:
-        models: files; the first is the baseline.
         toolchains: the compiler of each target.
-        objects: a Python file with the user's own quantisers, or None.
+        objects: mapping of the user's own classes to known quantisers, or None.
         command: as it was typed, for the report.
     """
 
-    models: tuple[Path, ...]
+    entrants: tuple[Entrant, ...]
     devices: tuple[Device, ...]
-    toolchains: dict[str, str]
+    toolchains: Mapping[str, str]
     settings: Settings
     seed: int
     command: tuple[str, ...] = ()
     objects: Path | None = None
+    kind: Literal["bench", "compare", "aa"] = "bench"
 
 
 def bench(plan: Plan, runs: Path) -> Iterator[Event]:
@@ -48,24 +49,12 @@ def bench(plan: Plan, runs: Path) -> Iterator[Event]:
     Raises:
         ModelError: a model cannot be read. Nothing is left behind.
     """
-    subjects = []
-    for path, name in zip(plan.models, subject.names(plan.models), strict=True):
-        yield Told("", f"Reading {path.name}")
-        subjects.append(subject.prepare(path, name, plan.objects))
-    run = _begin(plan)
-    recorder = Recorder(runs, run)
-    for event in _events(plan, run, subjects, runs / run.id):
-        recorder.add(event)
-        yield event
-    yield Finished(recorder.finish())
-
-
-def _begin(plan: Plan) -> Run:
     devices = (
         record.Device(name=d.name, target=d.target, transport=d.transport, emulated=d.emulated) for d in plan.devices
     )
-    return Run(
+    run = Run(
         id=store.new_id(),
+        kind=plan.kind,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         version=version("bitrig"),
         command=plan.command,
@@ -73,70 +62,107 @@ def _begin(plan: Plan) -> Run:
         settings=plan.settings,
         devices=tuple(devices),
     )
+    return resume(plan, runs, run)
+
+
+def resume(plan: Plan, runs: Path, run: Run) -> Iterator[Event]:
+    """Goes on with a run: what is in its record is not measured again.
+
+    Raises:
+        ModelError: a model cannot be read.
+        UsageError: a model is not what it was when the run began.
+    """
+    yield Told("", f"Reading {', '.join(dict.fromkeys(entrant.path.name for entrant in plan.entrants))}")
+    subjects = list(subject.prepare(plan.entrants, plan.objects))
+    _same_models(run, subjects)
+    recorder = Recorder(runs, run)
+    for event in _events(plan, run, subjects, runs / run.id):
+        recorder.add(event)
+        yield event
+    yield Finished(recorder.finish())
+
+
+def _same_models(run: Run, subjects: Sequence[Subject]) -> None:
+    known = {model.name: model.bnn_sha256 for model in run.models}
+    for each in subjects:
+        if known.get(each.model.name, each.model.bnn_sha256) != each.model.bnn_sha256:
+            raise UsageError(
+                f"{each.model.source} is not what it was when the run {run.id} began.",
+                "The file changed, or bitrig converts it in another way now.",
+                "Start a new run.",
+            )
 
 
 def _events(plan: Plan, run: Run, subjects: Sequence[Subject], folder: Path) -> Iterator[Event]:
     files: dict[str, Path] = {}
-    for number, each in enumerate(subjects):
+    for each in subjects:
         yield Prepared(each.model)
         yield from (Noticed(caveat) for caveat in subject.caveats(each))
-        parts = each.write(folder / "models" / str(number))
+        parts = each.write(folder / "models" / each.model.bnn_sha256[:12])
         files |= {f"{each.model.name}/{name}": path for name, path in parts.items()}
-    programs: dict[str, Path] = {}
+    programs: dict[str, dict[str, Path]] = {}
+    revisions = dict.fromkeys(each.model.variant.revision for each in subjects)
     for target in dict.fromkeys(device.target for device in plan.devices):
-        yield from _build(plan, target, programs)
+        yield from _build(plan, target, list(revisions), programs)
     ready = [device for device in plan.devices if device.target in programs]
-    yield from _side_by_side(plan, ready, subjects, {d.name: {**files, "bnn": programs[d.target]} for d in ready})
+    yield from _side_by_side(plan, run, ready, subjects, {d.name: {**files, **programs[d.target]} for d in ready})
 
 
-def _build(plan: Plan, target: str, programs: dict[str, Path]) -> Iterator[Event]:
-    """Compiles for a target; where that fails, its devices fail and the others go on."""
-    yield Told("", f"Building the runtime for {target}")
-    try:
-        made = build.build(target, toolchain=plan.toolchains[target])
-    except BitrigError as error:
-        yield from (Failed(device.name, None, problem(error)) for device in plan.devices if device.target == target)
-        return
-    programs[target] = made.binary
-    described = record.Build(
-        target=target,
-        toolchain=made.toolchain,
-        compiler=made.compiler,
-        compiler_version=made.compiler_version,
-        flags=made.flags,
-        revision=made.revision,
-        dirty=made.dirty,
-        binary_sha256=made.sha256,
-        binary_bytes=made.bytes,
-    )
-    yield Built(described, made.seconds, made.up_to_date)
+def _build(plan: Plan, target: str, revisions: Sequence[str], programs: dict[str, dict[str, Path]]) -> Iterator[Event]:
+    """Compiles every revision for a target; where that fails, its devices fail and the others go on."""
+    made_here: dict[str, Path] = {}
+    for revision in revisions:
+        yield Told("", f"Building the runtime for {target}" + (f" at {revision}" if revision else ""))
+        try:
+            made = revision_build(target, plan.toolchains[target], revision)
+        except BitrigError as error:
+            yield from (Failed(device.name, None, problem(error)) for device in plan.devices if device.target == target)
+            return
+        made_here[measure.program_name(revision)] = made.binary
+        described = record.Build(
+            target=target,
+            asked=revision,
+            toolchain=made.toolchain,
+            compiler=made.compiler,
+            compiler_version=made.compiler_version,
+            flags=made.flags,
+            revision=made.revision,
+            dirty=made.dirty,
+            binary_sha256=made.sha256,
+            binary_bytes=made.bytes,
+        )
+        yield Built(described, made.seconds, made.up_to_date)
+    programs[target] = made_here
 
 
 def _side_by_side(
-    plan: Plan, devices: Sequence[Device], subjects: Sequence[Subject], files: Mapping[str, Mapping[str, Path]]
+    plan: Plan,
+    run: Run,
+    devices: Sequence[Device],
+    subjects: Sequence[Subject],
+    files: Mapping[str, Mapping[str, Path]],
 ) -> Iterator[Event]:
     """One worker a machine. Stand-in boards run on this machine, so they and `local` take turns: side by side each
     would disturb the other."""
     events: queue.Queue[Event | None] = queue.Queue()
+    past = {device.name: device for device in run.devices}
     machines: dict[str, list[Device]] = {}
     for device in devices:
         machines.setdefault("" if device.transport == "local" or device.lab else device.name, []).append(device)
 
     def work(own: Sequence[Device]) -> None:
-        try:
-            for device in own:
-                try:
-                    measure.measure(device, files[device.name], subjects, plan.settings, plan.seed, events.put)
-                except BitrigError as error:
-                    events.put(Failed(device.name, None, problem(error)))
-                except Exception as error:  # a defect of ours ends this device, never the others' measurements
-                    events.put(Failed(device.name, None, unexpected(error)))
-        finally:
-            events.put(None)
+        for device in own:
+            arguments = (past[device.name], device, files[device.name], subjects, plan.settings, plan.seed, events.put)
+            try:
+                measure.measure(*arguments)
+            except BitrigError as error:
+                events.put(Failed(device.name, None, problem(error)))
+            except Exception as error:  # a defect of ours ends this device, never the others' measurements
+                events.put(Failed(device.name, None, unexpected(error)))
+        events.put(None)
 
-    workers = [threading.Thread(target=work, args=(own,), daemon=True) for own in machines.values()]
-    for worker in workers:
-        worker.start()
-    for _ in workers:
+    for own in machines.values():
+        threading.Thread(target=work, args=(own,), daemon=True).start()
+    for _ in machines:
         while (event := events.get()) is not None:
             yield event

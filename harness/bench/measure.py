@@ -10,7 +10,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from harness.bench import conditions, execute, golden, schedule
+from harness.bench import conditions, execute, golden, record, schedule
 from harness.bench.events import Event, Failed, Gated, Hosted, Profiled, Ready, Round, Stopped, Told
 from harness.bench.record import LayerTime, Problem, Process, Profile, Settings
 from harness.bench.subject import Subject
@@ -40,14 +40,18 @@ class Board:
     def device(self) -> Device:
         return self.link.device
 
-    def options(self) -> list[str]:
-        """The options of every job: which kernels, how many threads."""
-        chosen = ["--threads", str(self.settings.threads or self.device.threads)]
-        if self.settings.isa_mask is not None:
-            chosen += ["--isa-mask", self.settings.isa_mask]
-        for kernel in self.settings.kernels:
-            chosen += ["--kernel", kernel]
-        return chosen
+    def program(self, name: str) -> str:
+        """The runtime of a model on the board."""
+        revision = self.subjects[name].model.variant.revision
+        return self.paths[program_name(revision)]
+
+    def options(self, name: str) -> list[str]:
+        """The options of a model's jobs: which kernels, how many threads."""
+        variant = self.subjects[name].model.variant
+        chosen = ["--threads", str(variant.threads or self.device.threads)]
+        if variant.isa_mask is not None:
+            chosen += ["--isa-mask", variant.isa_mask]
+        return chosen + [word for kernel in variant.kernels for word in ("--kernel", kernel)]
 
     def drop(self, model: str, problem: Problem) -> None:
         """A model that failed here runs no further; the others do."""
@@ -55,7 +59,13 @@ class Board:
         self.emit(Failed(self.device.name, model, problem))
 
 
+def program_name(revision: str) -> str:
+    """What a runtime is called among the files of a board."""
+    return f"bnn@{revision}" if revision else "bnn"
+
+
 def measure(
+    past: record.Device,
     device: Device,
     files: Mapping[str, Path],
     subjects: Sequence[Subject],
@@ -63,10 +73,11 @@ def measure(
     seed: int,
     emit: Emit,
 ) -> None:
-    """Measures all models on one board; what happens goes to `emit`.
+    """Measures all models on one board, or what is missing of that; what happens goes to `emit`.
 
     Args:
-        files: the program as "bnn", and every part of a subject as "<model>/<part>".
+        past: what the record has of this device already.
+        files: the programs, and every part of a subject as "<model>/<part>".
 
     Raises:
         DeviceError: the board came to nothing, or was lost on the way. What was emitted before stands.
@@ -78,17 +89,17 @@ def measure(
         how = settings.model_copy(update=EMULATED) if device.emulated else settings
         board = Board(link, pushed.paths, {subject.model.name: subject for subject in subjects}, how, emit)
         _prove(board)
-        _rounds(board, seed)
-        _profile(board)
+        if not past.stopped:
+            _rounds(board, seed, past)
+        _profile(board, {case.model for case in past.cases if case.profile})
 
 
 def _prove(board: Board) -> None:
     """Every model once, its output against the golden one: a model that is wrong here is never timed here."""
     for name, subject in list(board.subjects.items()):
+        model = board.paths[f"{name}/model.bnn"]
         try:
-            found = execute.outputs(
-                board.link, board.paths["bnn"], board.paths[f"{name}/model.bnn"], subject.golden.inputs, board.options()
-            )
+            found = execute.outputs(board.link, board.program(name), model, subject.golden.inputs, board.options(name))
         except JobFailed as error:
             board.drop(name, execute.problem(error))
             continue
@@ -98,36 +109,46 @@ def _prove(board: Board) -> None:
             del board.subjects[name]
 
 
-def _rounds(board: Board, seed: int) -> None:
-    """Rounds until the intervals are narrow, the rounds are many, or the time is up."""
+def _rounds(board: Board, seed: int, past: record.Device) -> None:
+    """Rounds until the intervals are narrow, the rounds are many, or the time is up; those of the past count."""
     least, most = board.settings.rounds
-    medians: dict[str, list[float]] = {name: [] for name in board.subjects}
-    start = time.monotonic()
-    counted = tried = 0
-    why = "no model is left to measure"
-    while board.subjects:
+    processes = {case.model: list(case.processes) for case in past.cases if case.model in board.subjects}
+    medians = {name: {p.round: median(p.samples) for p in processes.get(name, [])} for name in board.subjects}
+    everything = [p for case in past.cases for p in (*case.processes, *case.discarded)]
+    tried = max((p.round + 1 for p in everything), default=0)
+    start = time.monotonic() - max((p.seconds for p in everything), default=0.0)
+    counted = len({p.round for case in past.cases for p in case.processes})
+    while True:
+        why = _reason_to_stop(board, medians, counted, time.monotonic() - start)
+        if why:
+            break
         taken = _round(board, schedule.order(list(board.subjects), seed, board.device.name, tried), tried, start)
-        tried += 1
         # On a board that is never quiet every round is spoiled: once as many are discarded as are needed at least, the
         # rest count all the same, and the reader is told.
-        patient = most > 1 and tried - counted <= least
+        patient = most > 1 and tried - counted < least
         spoiled = schedule.spoiled(list(taken.values())) if patient else ""
         board.emit(Round(board.device.name, taken, spoiled))
+        tried += 1
         if not spoiled:
             counted += 1
             for name, process in taken.items():
-                medians[name].append(median(process.samples))
-        values = [medians[name] for name in medians if name in board.subjects]
-        if values and schedule.enough(values, board.settings):
-            why = "every interval is narrow enough"
-            break
-        if counted >= most:
-            why = f"{most} rounds were counted" if most > 1 else "one round is enough for an emulated board"
-            break
-        if time.monotonic() - start > board.settings.budget and counted >= least:
-            why = f"{board.settings.budget:.0f} s were up"
-            break
+                medians[name][process.round] = median(process.samples)
     board.emit(Stopped(board.device.name, why))
+
+
+def _reason_to_stop(board: Board, medians: Mapping[str, Mapping[int, float]], counted: int, seconds: float) -> str:
+    """Why no further round is needed; "" where one is."""
+    least, most = board.settings.rounds
+    if not board.subjects:
+        return "no model is left to measure"
+    baselines = {name: subject.model.baseline for name, subject in board.subjects.items()}
+    if schedule.enough({name: medians[name] for name in board.subjects}, baselines, board.settings):
+        return "every interval is narrow enough"
+    if counted >= most:
+        return f"{most} rounds were counted" if most > 1 else "one round is enough for an emulated board"
+    if counted >= least and seconds > board.settings.budget:
+        return f"{board.settings.budget:.0f} s were up"
+    return ""
 
 
 def _round(board: Board, names: Sequence[str], index: int, start: float) -> dict[str, Process]:
@@ -146,7 +167,7 @@ def _round(board: Board, names: Sequence[str], index: int, start: float) -> dict
 def _bench(board: Board, name: str, *extra: str) -> dict[str, dict[str, Any]] | None:
     """The events of one `bnn bench` by their type; None where it failed, after the model was dropped."""
     subject, paths, settings = board.subjects[name], board.paths, board.settings
-    arguments = ["bench", "--model", paths[f"{name}/model.bnn"], *board.options()]
+    arguments = ["bench", "--model", paths[f"{name}/model.bnn"], *board.options(name)]
     for index in range(len(subject.golden.inputs)):
         arguments += ["--input", paths[f"{name}/input{index}.bin"]]
     for index in range(len(subject.golden.outputs)):
@@ -154,7 +175,7 @@ def _bench(board: Board, name: str, *extra: str) -> dict[str, dict[str, Any]] | 
     arguments += ["--atol", repr(subject.model.atol), "--rtol", repr(subject.model.rtol)]
     arguments += ["--samples", str(settings.samples), "--min-time", str(settings.min_time)]
     arguments += ["--max-time", str(settings.max_time), *extra]
-    events, ended = job.collect(board.link, paths["bnn"], arguments)
+    events, ended = job.collect(board.link, board.program(name), arguments)
     by_type = {event["type"]: event for event in events}
     if not ended.ok or "end" not in by_type:
         board.drop(name, execute.problem(_failure(board.device.name, by_type, events, ended)))
@@ -200,9 +221,9 @@ def _process(events: Mapping[str, Mapping[str, Any]], index: int, position: int,
     )
 
 
-def _profile(board: Board) -> None:
+def _profile(board: Board, done: set[str]) -> None:
     """A pass of its own for the times of layers: a profiled process gives no samples."""
-    for name in list(board.subjects):
+    for name in [name for name in board.subjects if name not in done]:
         events = _bench(board, name, "--profile")
         if events is None or "profile" not in events:
             continue

@@ -94,11 +94,26 @@ class Layer(Value):
     weight: str = ""
 
 
+class Variant(Value):
+    """How a model runs, where that is not as usual.
+
+    Attributes:
+        revision: a git revision whose runtime runs it; "" for the working tree.
+        threads: None for what devices.yaml says; isa_mask, kernels: as `bnn` takes them.
+    """
+
+    revision: str = ""
+    threads: int | None = None
+    isa_mask: str | None = None
+    kernels: tuple[str, ...] = ()
+
+
 class Model(Value):
-    """A model file and what became of it.
+    """A model file, how it runs, and what became of it.
 
     Attributes:
         name: unique in the run.
+        baseline: the name of the model that this one is compared with; "" for one that is a baseline itself.
         layers: those with weights, in order.
         source: path as it was given.
         bnn_bytes: size of the `.bnn` file that ran.
@@ -108,6 +123,8 @@ class Model(Value):
     """
 
     name: str
+    baseline: str = ""
+    variant: Variant = Variant()
     source: str
     source_format: str
     source_bytes: int
@@ -133,7 +150,10 @@ BIT_KINDS = ("binary", "binary01", "kbit", "ternary")
 
 
 class Build(Value):
+    """A runtime; `asked` is the git revision that was asked for, "" for the working tree."""
+
     target: str
+    asked: str = ""
     toolchain: str
     compiler: str
     compiler_version: str
@@ -281,17 +301,14 @@ class Settings(Value):
     samples: int = 30
     min_time: float = 0.2
     max_time: float = 10.0
-    threads: int | None = None
-    isa_mask: str | None = None
-    kernels: tuple[str, ...] = ()
-    toolchain: str = "zig"
 
 
 class Run(Value):
-    """One run of `inv bench`; the first model is the baseline of every ratio."""
+    """One run: of models side by side, of a candidate against its baseline, or of A against A."""
 
     schema_version: int = Field(default=SCHEMA, alias="schema")
     id: str
+    kind: Literal["bench", "compare", "aa"] = "bench"
     created: str
     finished: str | None = None
     version: str
@@ -315,5 +332,9 @@ class Run(Value):
     def model(self, name: str) -> Model:
         return next(model for model in self.models if model.name == name)
 
-    def build(self, target: str) -> Build | None:
-        return next((build for build in self.builds if build.target == target), None)
+    def baseline(self, model: Model) -> Model | None:
+        """What a model is compared with."""
+        return self.model(model.baseline) if model.baseline else None
+
+    def build(self, target: str, asked: str = "") -> Build | None:
+        return next((build for build in self.builds if (build.target, build.asked) == (target, asked)), None)

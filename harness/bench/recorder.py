@@ -34,8 +34,8 @@ class Recorder:
         self.runs = runs
         self.run = run
         self._folds: dict[type[Any], Callable[[Any], None]] = {
-            Prepared: lambda event: self._run(models=(*self.run.models, event.model)),
-            Built: lambda event: self._run(builds=(*self.run.builds, event.build)),
+            Prepared: self._prepared,
+            Built: self._built,
             Ready: self._ready,
             Gated: lambda event: self._case(event.device, event.model, agreement=event.agreement),
             Hosted: self._hosted,
@@ -43,7 +43,9 @@ class Recorder:
             Profiled: lambda event: self._case(event.device, event.model, profile=event.profile),
             Failed: self._failed,
             Stopped: lambda event: self._device(event.device, stopped=event.why),
-            Noticed: lambda event: self._run(caveats=(*self.run.caveats, event.caveat)),
+            Noticed: lambda event: self._run(
+                caveats=(*(c for c in self.run.caveats if c != event.caveat), event.caveat)
+            ),
         }
 
     def add(self, event: Event) -> None:
@@ -53,8 +55,8 @@ class Recorder:
 
     def finish(self) -> Run:
         """Closes the record: its caveats are found, its end is set."""
-        found = (*self.run.caveats, *caveats.find(self.run))
-        self._run(caveats=found, finished=datetime.now(UTC).isoformat(timespec="seconds"))
+        found = dict.fromkeys((*self.run.caveats, *caveats.find(self.run)))
+        self._run(caveats=tuple(found), finished=datetime.now(UTC).isoformat(timespec="seconds"))
         store.save(self.runs, self.run)
         return self.run
 
@@ -77,8 +79,22 @@ class Recorder:
         board = next(d for d in self.run.devices if d.name == device)
         return board.case(model) or Case(model=model)
 
+    def _prepared(self, event: Prepared) -> None:
+        models = {model.name: model for model in self.run.models} | {event.model.name: event.model}
+        self._run(models=tuple(models.values()))
+
+    def _built(self, event: Built) -> None:
+        builds = {(build.target, build.asked): build for build in self.run.builds}
+        self._run(builds=tuple((builds | {(event.build.target, event.build.asked): event.build}).values()))
+
     def _ready(self, event: Ready) -> None:
-        self._device(event.device, facts=shown(event.facts), bytes_sent=event.bytes_sent, bytes_kept=event.bytes_kept)
+        self._device(
+            event.device,
+            problem=None,
+            facts=shown(event.facts),
+            bytes_sent=event.bytes_sent,
+            bytes_kept=event.bytes_kept,
+        )
 
     def _hosted(self, event: Hosted) -> None:
         self._device(event.device, host=shown(event.host))

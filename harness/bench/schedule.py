@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from harness.bench import stats
 from harness.bench.record import Process, Settings
@@ -36,23 +36,27 @@ def spoiled(processes: Sequence[Process]) -> str:
     return ""
 
 
-def enough(medians: Sequence[Sequence[float]], settings: Settings) -> bool:
+def enough(medians: Mapping[str, Mapping[int, float]], baselines: Mapping[str, str], settings: Settings) -> bool:
     """Whether every interval that will be shown is narrow enough. It asks for precision, never for a verdict: stopping
     when a result is significant finds differences where there are none.
 
     Args:
-        medians: for every model the medians of its counted processes, the baseline first.
+        medians: of each model the medians of its counted processes, by round.
+        baselines: the model that each is compared with; "" for none.
     """
-    if not medians or len(medians[0]) < settings.rounds[0]:
+    if not medians or min(len(values) for values in medians.values()) < settings.rounds[0]:
         return False
-    if len(medians) == 1:
-        return stats.median(medians[0]).half_width <= settings.precision
-    return all(_half_width(candidate, medians[0]) <= settings.precision for candidate in medians[1:])
+    pairs = [(name, base) for name, base in baselines.items() if name in medians and base in medians]
+    if not pairs:
+        widths = [stats.median(list(values.values())).half_width for values in medians.values()]
+    else:
+        widths = [_half_width(medians[name], medians[base]) for name, base in pairs]
+    return max(widths) <= settings.precision
 
 
-def _half_width(candidate: Sequence[float], baseline: Sequence[float]) -> float:
+def _half_width(candidate: Mapping[int, float], baseline: Mapping[int, float]) -> float:
     """Half-width of the ratio's interval on the log scale, where it is a fraction of the ratio."""
-    interval = stats.ratio(candidate, baseline)
-    if interval.low is None or interval.high is None:
+    interval = stats.paired_ratio(candidate, baseline)
+    if interval is None or interval.low is None or interval.high is None:
         return math.inf
     return math.log(interval.high / interval.low) / 2

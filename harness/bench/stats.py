@@ -8,7 +8,7 @@ Hodges-Lehmann estimate) and 3.3 (Tukey's interval from the Walsh averages).
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Literal
@@ -83,6 +83,12 @@ def ratio(candidate: Sequence[float], baseline: Sequence[float], confidence: flo
     logs = signed_rank(np.log(np.asarray(candidate, float) / np.asarray(baseline, float)).tolist(), confidence)
     low, high = (None if bound is None else math.exp(bound) for bound in (logs.low, logs.high))
     return Interval(math.exp(logs.estimate), low, high, logs.count, confidence)
+
+
+def paired_ratio(candidate: Mapping[int, float], baseline: Mapping[int, float]) -> Interval | None:
+    """candidate / baseline over the rounds that both have; None where there are none."""
+    shared = sorted(candidate.keys() & baseline.keys())
+    return ratio([candidate[r] for r in shared], [baseline[r] for r in shared]) if shared else None
 
 
 def median(values: Sequence[float], confidence: float = 0.95) -> Interval:

@@ -5,20 +5,32 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from harness.bench import golden
 from harness.bench.golden import Golden
-from harness.bench.record import Caveat, Layer, Model
+from harness.bench.record import Caveat, Layer, Model, Variant
 from harness.model import pipeline
 from harness.model.pipeline import Prepared
+
+AS_USUAL = Variant()
+
+
+@dataclass(frozen=True)
+class Entrant:
+    """A model that takes part in a run; see record.Model for the fields."""
+
+    name: str
+    path: Path
+    baseline: str = ""
+    variant: Variant = AS_USUAL
 
 
 @dataclass(frozen=True)
 class Subject:
-    """A model, its `.bnn` file, and an input with its golden output."""
+    """An entrant that was read: its `.bnn` file, and an input with its golden output."""
 
     model: Model
     golden: Golden
@@ -39,6 +51,14 @@ class Subject:
         return {name: folder / name for name in self.parts}
 
 
+def entrants(paths: Sequence[Path], variant: Variant) -> tuple[Entrant, ...]:
+    """Models side by side: the first is the baseline of all others."""
+    called = names(paths)
+    return tuple(
+        Entrant(n, p, "" if n == called[0] else called[0], variant) for n, p in zip(called, paths, strict=True)
+    )
+
+
 def names(paths: Sequence[Path]) -> list[str]:
     """Names for models: their files' stems, with the suffix where two would be the same, numbered where that is too."""
     stems = Counter(path.stem for path in paths)
@@ -51,15 +71,21 @@ def names(paths: Sequence[Path]) -> list[str]:
     return result
 
 
-def prepare(path: Path, name: str, objects: Path | None = None) -> Subject:
-    """Imports a model and computes a golden output.
+def prepare(field: Sequence[Entrant], objects: Path | None = None) -> Iterator[Subject]:
+    """Imports the models and computes golden outputs, once a file.
 
     Raises:
-        ModelError: the model cannot be read or is refused.
+        ModelError: a model cannot be read or is refused.
     """
-    prepared = pipeline.prepare(path, objects)
-    settled = golden.settle(prepared)
-    return Subject(model(prepared, name, settled), settled, prepared.bnn)
+    ready: dict[Path, tuple[Prepared, Golden]] = {}
+    for entrant in field:
+        if entrant.path not in ready:
+            prepared = pipeline.prepare(entrant.path, objects)
+            ready[entrant.path] = prepared, golden.settle(prepared)
+        prepared, settled = ready[entrant.path]
+        described = model(prepared, entrant.name, settled)
+        described = described.model_copy(update={"baseline": entrant.baseline, "variant": entrant.variant})
+        yield Subject(described, settled, prepared.bnn)
 
 
 def model(prepared: Prepared, name: str, settled: Golden | None = None) -> Model:

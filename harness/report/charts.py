@@ -94,15 +94,13 @@ def scatter(run: Run, device: Device) -> Chart | None:
 
 def ratios(run: Run, device: Device) -> Chart | None:
     """The speed-up of every round, in the order in which they ran: a drift would show as a slope."""
-    if not run.models or device.emulated:
-        return None
-    baseline = verdicts.medians(device.case(run.models[0].name))
     points, bands, names, rows = [], [], [], []
-    for model in run.models[1:]:
-        ours = verdicts.medians(device.case(model.name))
-        interval = verdicts.compare(device.case(model.name), device.case(run.models[0].name))
-        if interval is None:
+    for model in run.models:
+        case, other = device.case(model.name), device.case(model.baseline)
+        interval = verdicts.compare(case, other)
+        if interval is None or device.emulated:
             continue
+        ours, baseline = verdicts.medians(case), verdicts.medians(other)
         names.append(words.short(model.name, 30))
         factor = interval.inverse()
         for index in sorted(ours.keys() & baseline.keys()):
@@ -119,6 +117,8 @@ def ratios(run: Run, device: Device) -> Chart | None:
         )
     if not points:
         return None
+    bases = {model.baseline for model in run.models if model.baseline}
+    against = words.short(bases.pop(), 30) if len(bases) == 1 else "its baseline"
     colour = alt.Color(
         "model:N",
         scale=alt.Scale(domain=names, range=_cycle(_SERIES, len(names))),
@@ -134,7 +134,7 @@ def ratios(run: Run, device: Device) -> Chart | None:
         alt.Chart(alt.InlineData(values=bands))
         .mark_rect(opacity=0.16)
         .encode(
-            y=alt.Y("low:Q", scale=scale, title=f"times as fast as {words.short(run.models[0].name, 30)}"),
+            y=alt.Y("low:Q", scale=scale, title=f"times as fast as {against}"),
             y2="high:Q",
             color=colour,
         )
@@ -155,7 +155,7 @@ def ratios(run: Run, device: Device) -> Chart | None:
         title="Round by round",
         description="A dot is one round, both models back to back; the band is the 95 % interval. A slope is drift.",
         svg=_draw(band + dots, height=220, label=f"Speed-up of every round on {words.place(device)}"),
-        header=("model", "round", f"times as fast as {words.short(run.models[0].name, 30)}"),
+        header=("model", "round", f"times as fast as {against}"),
         rows=tuple(rows),
     )
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a run says: every model on every device, judged against the run's first model.
+"""What a run says: every model on every device, judged against its baseline.
 
 An emulated board is never judged, a wrong output never timed: both rules live here, for page and terminal alike.
 """
@@ -69,9 +69,7 @@ def medians(case: Case | None) -> dict[int, float]:
 
 def compare(case: Case | None, baseline: Case | None) -> Interval | None:
     """The ratio of two cases of one device over the rounds that they share; None where they share none."""
-    ours, theirs = medians(case), medians(baseline)
-    shared = sorted(ours.keys() & theirs.keys())
-    return stats.ratio([ours[r] for r in shared], [theirs[r] for r in shared]) if shared else None
+    return stats.paired_ratio(medians(case), medians(baseline))
 
 
 def results(run: Run) -> tuple[Result, ...]:
@@ -80,11 +78,9 @@ def results(run: Run) -> tuple[Result, ...]:
 
 
 def _result(run: Run, device: Device, model: Model) -> Result:
-    case = device.case(model.name)
+    case, baseline = device.case(model.name), run.baseline(model)
     times = list(medians(case).values())
-    ratio = None
-    if model is not run.models[0] and not device.emulated:
-        ratio = compare(case, device.case(run.models[0].name))
+    ratio = compare(case, device.case(baseline.name)) if baseline and not device.emulated else None
     return Result(
         model=model,
         device=device,
@@ -108,7 +104,7 @@ def sentences(run: Run) -> tuple[Sentence, ...]:
             said += _emulated(device, own)
         for result in own:
             failed = result.wrong or result.problem is not None
-            judged = not device.emulated and (result.model is not run.models[0] or len(run.models) == 1)
+            judged = not device.emulated and (result.model.baseline or len(run.models) == 1)
             if failed or judged:
                 said.append(_sentence(run, result))
     order: dict[Tone, int] = {"good": 0, "plain": 1, "open": 2, "bad": 3}
@@ -125,16 +121,16 @@ def _emulated(device: Device, own: list[Result]) -> list[Sentence]:
 
 
 def _sentence(run: Run, result: Result) -> Sentence:
-    baseline = run.models[0]
+    baseline = run.baseline(result.model)
     subject = f"{words.short(result.model.name)} on {words.place(result.device)}"
-    size = words.smaller(result.model, baseline) if result.model is not baseline else ""
+    size = words.smaller(result.model, baseline) if baseline else ""
     if result.wrong:
         return Sentence(
             "bad", "✕", subject, "wrong output", f"{result.outputs.removeprefix('WRONG: ')}, so it was not timed"
         )
     if result.case is None or not result.case.correct:
         return Sentence("bad", "✕", subject, "no result", result.problem.what if result.problem else "it was not run")
-    if result.ratio is None or result.verdict is None:
+    if result.ratio is None or result.verdict is None or baseline is None:
         time = words.duration(result.time.estimate) if result.time else "not timed"
         lost = result.problem.what if result.problem else ""
         return Sentence(

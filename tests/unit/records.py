@@ -33,6 +33,7 @@ SHAPES = {
 
 def model(name: str, kind: str = "float", first_remedy: str = "") -> Model:
     """A net of four weighty layers whose two middle ones are of `kind`."""
+    small = kind != "float"
     layers = []
     for layer, (before, after, macs) in SHAPES.items():
         middle = layer in ("conv_2", "conv_3") and kind != "float"
@@ -60,9 +61,9 @@ def model(name: str, kind: str = "float", first_remedy: str = "") -> Model:
                 weight="±1" if middle else "float",
             )
         )
-    small = kind != "float"
     return Model(
         name=name,
+        baseline="seed_float" if small else "",
         source=f"models/{name}.h5",
         source_format="h5",
         source_bytes=168_904,

@@ -105,7 +105,16 @@ def test_the_page_needs_nothing_from_outside_and_allows_only_its_own_script() ->
 def test_hostile_names_are_text() -> None:
     run = story()
     layer = run.models[1].layers[0].model_copy(update={"name": HOSTILE, "reason_text": HOSTILE})
-    nets = tuple(net.model_copy(update={"name": HOSTILE + net.name, "layers": (layer,)}) for net in run.models)
+    nets = tuple(
+        net.model_copy(
+            update={
+                "name": HOSTILE + net.name,
+                "baseline": HOSTILE + net.baseline if net.baseline else "",
+                "layers": (layer,),
+            }
+        )
+        for net in run.models
+    )
     device = run.devices[0]
     cases = tuple(case.model_copy(update={"model": HOSTILE + case.model}) for case in device.cases)
     device = device.model_copy(update={"name": HOSTILE, "cases": cases, "facts": {HOSTILE: HOSTILE}})

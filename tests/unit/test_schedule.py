@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 
 import numpy as np
 
@@ -30,18 +31,26 @@ def test_a_moving_canary_spoils_a_round_and_a_slow_model_does_not() -> None:
     assert "canary" in schedule.spoiled([process(1000, 1010), process(1000, 1030)])
 
 
+def by_round(values: Iterable[float]) -> dict[int, float]:
+    return dict(enumerate(values))
+
+
 def test_precision_stops_and_significance_does_not() -> None:
-    settings = Settings(rounds=(7, 30), precision=0.01)
+    settings, pair = Settings(rounds=(7, 30), precision=0.01), {"a": "", "b": "a"}
     draw = np.random.default_rng(5)
     steady = [1000 * (1 + 0.001 * x) for x in draw.standard_normal(7)]
-    assert schedule.enough([steady, [t / 2 for t in steady]], settings)
-    assert not schedule.enough([steady[:6], steady[:6]], settings), "never before the least number of rounds"
-    wild = [1000 * (1 + 0.1 * x) for x in draw.standard_normal(7)]
-    assert not schedule.enough([steady, [t / 3 for t in wild]], settings), "three times as fast, and not precise"
-    assert not schedule.enough([], settings)
+    halved = by_round(t / 2 for t in steady)
+    assert schedule.enough({"a": by_round(steady), "b": halved}, pair, settings)
+    few = by_round(steady[:6])
+    assert not schedule.enough({"a": few, "b": few}, pair, settings), "never before the least number of rounds"
+    wild = by_round(300 * (1 + 0.1 * x) for x in draw.standard_normal(7))
+    assert not schedule.enough({"a": by_round(steady), "b": wild}, pair, settings), "three times as fast, not precise"
+    assert not schedule.enough({}, pair, settings)
 
 
-def test_a_single_model_is_measured_until_its_own_median_is_precise() -> None:
+def test_without_a_pair_the_medians_themselves_must_be_precise() -> None:
     settings = Settings(rounds=(7, 30), precision=0.01)
-    assert schedule.enough([[1000.0, 1001, 1002, 1003, 1004, 1005, 1006]], settings)
-    assert not schedule.enough([[1000.0, 1100, 1200, 1300, 1400, 1500, 1600]], settings)
+    narrow, wide = by_round(1000.0 + i for i in range(7)), by_round(1000.0 + 100 * i for i in range(7))
+    assert schedule.enough({"a": narrow}, {"a": ""}, settings)
+    assert not schedule.enough({"a": wide}, {"a": ""}, settings)
+    assert schedule.enough({"b": narrow}, {"b": "a"}, settings), "its baseline came to nothing here"

@@ -137,9 +137,9 @@ def _run(
     errors = [
         " ".join(part for part in lines[at : at + 3] if part) if line.startswith("CMake Error") else line
         for at, line in enumerate(lines)
-        if re.search(r"\berror\b|undefined reference", line, re.IGNORECASE)
+        if re.search(r"\berror\b|undefined reference|cannot find", line, re.IGNORECASE)
     ]
-    said = [line for line in errors or lines[-5:] if line]
+    said = list(dict.fromkeys(line for line in errors or lines[-5:] if line))  # each but once
     raise BuildError(
         f"The runtime cannot be compiled for {target.name} with {compiler.toolchain} {compiler.version}.",
         "\n".join(line.replace(f"{ROOT}/", "") for line in said[:5]),

@@ -156,6 +156,30 @@ def test_sanitizers_are_not_asked_of_zig(source: Path) -> None:
         build("host", sanitize=["address"], source=source, into=source.parent / "build")
 
 
+def gcc(target: str) -> None:
+    """Skips a test, loudly, where Debian's gcc for a target is not installed: unlike zig, it cannot be fetched."""
+    try:
+        toolchain.compiler("gcc", toolchain.target(target))
+    except BuildError as error:
+        pytest.skip(f"the gcc toolchain stays untested for {target}: {error}")
+
+
+@pytest.mark.parametrize("target", ["host", "aarch64", "armv7"])
+def test_gcc_compiles_where_it_is_installed(source: Path, target: str) -> None:
+    gcc(target)
+    made = build(target, toolchain="gcc", source=source, into=source.parent / "build")
+    assert (made.compiler, made.compiler_version) == ("GNU", made.toolchain_version)
+    assert made.executable == toolchain.target(target).executable()
+
+
+def test_a_sanitized_program_is_dynamic_and_lies_apart(source: Path) -> None:
+    gcc("host")
+    made = build("host", toolchain="gcc", sanitize=["undefined"], source=source, into=source.parent / "build")
+    assert made.binary.parent.name == f"gcc-{made.target}-undefined"
+    assert not made.executable.static
+    assert output(made) == "42"
+
+
 def test_git_tells_which_sources_were_compiled(source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     root = source.parent
     monkeypatch.setattr(builds, "ROOT", root)

@@ -12,8 +12,9 @@ from harness.model.importers.keras.arguments import Tensor
 from harness.model.importers.keras.config import Named, named
 from harness.model.importers.keras.layers import LAYERS, ONLY_IN_TRAINING
 from harness.model.importers.keras.objects import Objects
+from harness.model.importers.keras.references import Ref
 from harness.model.importers.keras.site import Import, Site
-from harness.model.importers.keras.topology import Call, Layer, Model, Ref
+from harness.model.importers.keras.topology import Call, Layer, Model
 
 _OPERATOR_LAYERS = ("TFOpLambda", "SlicingOpLambda")
 _QUANTIZER_FIELDS = ("input_quantizer", "kernel_quantizer", "depthwise_quantizer", "pointwise_quantizer")

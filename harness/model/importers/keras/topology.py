@@ -8,24 +8,15 @@ model's author wrote them, with a `Ref` wherever a tensor goes.
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, TypeGuard
+from typing import Any
 
 from harness.errors import ModelError
 from harness.model.importers.keras.config import Fields, Named, name, named, show
+from harness.model.importers.keras.references import Ref, arguments, ends, refs
 
 MAX_LAYERS = 20_000
 MAX_DEPTH = 32
-
-
-@dataclass(frozen=True, order=True)
-class Ref:
-    """Output `tensor` of the `node`-th call of a layer."""
-
-    layer: str
-    node: int
-    tensor: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,18 +78,6 @@ class Model:
     input_shapes: tuple[tuple[int, ...] | None, ...]
     outputs: tuple[Ref, ...]
     functional: bool
-
-
-def refs(value: Any) -> Iterator[Ref]:
-    """The tensors in an argument, in order."""
-    if isinstance(value, Ref):
-        yield value
-    elif isinstance(value, list | tuple):
-        for item in value:
-            yield from refs(item)
-    elif isinstance(value, dict):
-        for item in value.values():
-            yield from refs(item)
 
 
 def model(value: Any, keras3: bool, path: tuple[str, ...] = ()) -> Model:
@@ -208,13 +187,13 @@ def _functional(
             continue
         for index, node in enumerate(nodes):
             number = index + _first_node(layer, keras3)
-            args, kwargs = _arguments(node, layer)
+            args, kwargs = arguments(node, layer.where)
             calls.append(Call(layer, number, args, kwargs))
             known.add((layer.name, number))
     if len(calls) > MAX_LAYERS:
         raise ModelError(f"{where} has {len(calls):,} calls of layers; at most {MAX_LAYERS:,} are accepted.")
     named_layers = {layer.name: layer for layer in layers}
-    inputs, outputs = _ends(config["input_layers"], where), _ends(config["output_layers"], where)
+    inputs, outputs = ends(config["input_layers"], where), ends(config["output_layers"], where)
     if keras3:
         outputs = tuple(_from_zero(ref, named_layers.get(ref.layer)) for ref in outputs)
     shapes = []
@@ -277,70 +256,3 @@ def _ordered(calls: list[Call], fed: set[tuple[str, int]]) -> tuple[Call, ...]:
         stuck = next(calls[index] for index, count in enumerate(waiting) if count)
         raise ModelError(f"{stuck.layer.where} feeds itself through a cycle of layers.", "The file was edited.")
     return tuple(order)
-
-
-def _ends(value: Any, where: str) -> tuple[Ref, ...]:
-    """The inputs or outputs of a model: a list of triples, or one triple, or a dict of triples, which Keras sorts."""
-    if _is_triple(value):
-        return (Ref(*value),)
-    parts: Any = [value[key] for key in sorted(value)] if isinstance(value, dict) else value
-    if not isinstance(parts, list) or not 0 < len(parts) <= 64 or not all(_is_triple(part) for part in parts):
-        raise ModelError(f"{where} has {show(value)} for its inputs or outputs.")
-    return tuple(Ref(part[0], part[1], part[2]) for part in parts)
-
-
-def _is_triple(value: Any) -> TypeGuard[list[Any]]:
-    return (
-        isinstance(value, list | tuple)
-        and len(value) == 3
-        and isinstance(value[0], str)
-        and all(isinstance(index, int) and not isinstance(index, bool) and index >= 0 for index in value[1:])
-    )
-
-
-def _arguments(node: Any, layer: Layer) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    """(args, kwargs) of one call.
-
-    Keras 3 writes {"args": [...], "kwargs": {...}}. Keras 2 writes a list (or dict) of [layer, node, tensor, kwargs],
-    one for each tensor of the first argument, without the list where an operator takes a single one; a first argument
-    that is no tensor is ["_CONSTANT_VALUE", -1, value, kwargs].
-    """
-    if isinstance(node, dict) and "args" not in node:
-        node = [node[key] for key in sorted(node)]
-    if isinstance(node, dict):
-        args, kwargs = node.get("args", []), node.get("kwargs", {})
-        if not isinstance(args, list) or not isinstance(kwargs, dict):
-            raise ModelError(f"{layer.where} is connected to {show(node)}.")
-        return tuple(_keras3(arg) for arg in args), {key: _keras3(arg) for key, arg in kwargs.items()}
-    entries = [node] if isinstance(node, list) and node and isinstance(node[0], str) else node
-    if not isinstance(entries, list) or not entries:
-        raise ModelError(f"{layer.where} is connected to {show(node)}.")
-    first: list[Any] = []
-    more: dict[str, Any] = {}
-    for entry in entries:
-        constant = isinstance(entry, list) and len(entry) >= 3 and entry[:2] == ["_CONSTANT_VALUE", -1]
-        if not constant and not (isinstance(entry, list) and len(entry) in (3, 4) and _is_triple(entry[:3])):
-            raise ModelError(f"{layer.where} is connected to {show(entry)}.")
-        first.append(_keras2(entry[2]) if constant else Ref(*entry[:3]))
-        if len(entry) == 4 and isinstance(entry[3], dict):
-            more |= {key: _keras2(item) for key, item in entry[3].items()}
-    return (first[0] if len(first) == 1 else first,), more
-
-
-def _keras2(value: Any) -> Any:
-    if _is_triple(value):
-        return Ref(*value)
-    return [_keras2(item) for item in value] if isinstance(value, list) else value
-
-
-def _keras3(value: Any) -> Any:
-    if isinstance(value, dict):
-        config = value.get("config")
-        if value.get("class_name") == "__keras_tensor__" and isinstance(config, dict):
-            history = config.get("keras_history")
-            if _is_triple(history):
-                return Ref(*history)
-        if value.get("class_name") in ("__tensor__", "__numpy__") and isinstance(config, dict):
-            return config.get("value")
-        return {key: _keras3(item) for key, item in value.items()}
-    return [_keras3(item) for item in value] if isinstance(value, list) else value

@@ -105,8 +105,10 @@ def flags(folder: Path, source: Path) -> tuple[tuple[str, ...], dict[str, tuple[
         begin = 2 if words[1] == "cc" else 1  # zig's compiler is called `zig cc`
         end = words.index("-o")  # what follows names the files: -o OBJECT -c SOURCE
         by_file[os.path.relpath(entry["file"], source)] = tuple(w.replace(f"{ROOT}/", "") for w in words[begin:end])
-    [(common, _)] = Counter(by_file.values()).most_common(1)
-    return common, {file: words for file, words in sorted(by_file.items()) if words != common}
+    # CMake orders what it inherits differently for each program, which is no difference.
+    [(usual, _)] = Counter(map(frozenset, by_file.values())).most_common(1)
+    common = next(words for words in by_file.values() if frozenset(words) == usual)
+    return common, {file: words for file, words in sorted(by_file.items()) if frozenset(words) != usual}
 
 
 def write(path: Path, text: str) -> None:

@@ -20,6 +20,7 @@ from harness.errors import ModelError
 from harness.model import shapes
 
 Array = NDArray[Any]
+FLOAT_BITS = 32
 Dtype = Literal["f32", "i8", "i32", "bits"]
 
 
@@ -77,6 +78,8 @@ class Graph:
     Attributes:
         source_bytes: size of the model file, for the report.
         notes: what the importer found worth telling (a dropped training-only layer, an assumption).
+        claims: the bits that the file's quantisers say they have, (input, kernel) by layer. Tools that trust them are
+            quoted; nothing here does.
     """
 
     name: str
@@ -87,6 +90,7 @@ class Graph:
     source_bytes: int = 0
     source_format: str = ""
     notes: tuple[str, ...] = ()
+    claims: Mapping[str, tuple[int, int]] = field(default_factory=dict)
 
     def producers(self) -> dict[str, Node]:
         """The node that computes each tensor."""
@@ -122,6 +126,7 @@ class Builder:
         self.inputs: list[str] = []
         self.outputs: list[str] = []
         self.notes: list[str] = []
+        self.claims: dict[str, tuple[int, int]] = {}
         self._names: set[str] = set()
 
     def unique(self, name: str) -> str:
@@ -185,6 +190,11 @@ class Builder:
         self.nodes.append(replace(draft, output=target, name=unique))
         return target
 
+    def claim(self, layer: str, input_bits: int | None = None, kernel_bits: int | None = None) -> None:
+        """Notes the bits that a quantiser of a layer says it has."""
+        known = self.claims.get(layer, (FLOAT_BITS, FLOAT_BITS))
+        self.claims[layer] = (input_bits or known[0], kernel_bits or known[1])
+
     def output(self, tensor: str) -> None:
         self.outputs.append(tensor)
 
@@ -201,6 +211,7 @@ class Builder:
             source_bytes,
             source_format,
             tuple(self.notes),
+            dict(self.claims),
         )
 
     def _tensor(self, name: str, shape: tuple[int, ...], dtype: Dtype, **extra: Any) -> str:

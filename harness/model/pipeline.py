@@ -6,17 +6,18 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from harness.model import analyse, container, importers, proof, reference
+from harness.model import analyse, container, importers, others, proof, reference
 from harness.model.analyse import ON_BITS, Kind, Verdict
 from harness.model.graph import Array, Graph, Node
-from harness.model.passes import LOWER, PASSES, TIDY, Pass
+from harness.model.passes import LOWER, PASSES, TIDY, Pass, fuse
+from harness.model.reasons import REASONS
 
 SEED = 20_261_123
 """Of the random input that proofs and benchmarks use when the user brings none."""
@@ -54,13 +55,20 @@ class Layer:
 
 @dataclass(frozen=True)
 class Prepared:
-    """A model, ready to be explained, proved, deployed and timed."""
+    """A model, ready to be explained, proved, deployed and timed.
+
+    Attributes:
+        graph: as imported, in float.
+        binary: what runs.
+        elsewhere: what other tools would make of it, a sentence each.
+    """
 
     name: str
     source: Path
     graph: Graph
     binary: Graph
     layers: tuple[Layer, ...]
+    elsewhere: tuple[str, ...] = ()
 
     @property
     def source_bytes(self) -> int:
@@ -111,6 +119,7 @@ class Prepared:
             "layers": [asdict(layer) for layer in self.layers],
             "totals": self.totals,
             "notes": list(self.caveats),
+            "elsewhere": list(self.elsewhere),
         }
 
     def random_inputs(self, seed: int = SEED) -> list[Array]:
@@ -148,7 +157,33 @@ def prepare(path: Path, objects: Path | None = None) -> Prepared:
     tidy = _through(TIDY, graph)
     found = analyse.verdicts(tidy)
     binary = _through(LOWER, tidy)
-    return Prepared(path.stem, path, graph, binary, tuple(_layer(tidy, binary, v) for v in found.values()))
+    layers = tuple(_layer(tidy, binary, verdict) for verdict in found.values())
+    told = (
+        others.larq(graph, {layer.name: (layer.macs, int(np.prod(layer.kernel_shape))) for layer in layers}),
+        others.sentence(others.lce(tidy, found), found),
+    )
+    return Prepared(path.stem, path, graph, binary, layers, tuple(line for line in told if line))
+
+
+def twin(prepared: Prepared) -> Prepared:
+    """The float version of the same net: the same weights and quantisers, every layer a float convolution.
+
+    What binarising buys on a board is the ratio of the two.
+    """
+    plain = fuse.fuse(_through(TIDY, prepared.graph))
+    layers = tuple(
+        replace(
+            layer,
+            kind="float",
+            bits=32,
+            reason="twin",
+            reason_text=REASONS["twin"].sentence,
+            remedy="",
+            param_bytes=sum(_constant_bytes(plain, part) for part in plain.nodes if belongs(part.name, layer.name)),
+        )
+        for layer in prepared.layers
+    )
+    return replace(prepared, name=f"{prepared.name} (float twin)", binary=plain, layers=layers, elsewhere=())
 
 
 def _through(passes: Sequence[Pass], graph: Graph) -> Graph:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from harness import abi
-from harness.model import reference, shapes, values
+from harness.model import format_page, reference, shapes, values
 from harness.model.reasons import REASONS
 
 KERNELS = Path(abi.HEADERS).parent.parent
@@ -51,3 +51,8 @@ def test_every_reason_fills_in() -> None:
         assert reason.code == code
         assert "{" not in reason.sentence.format(**words)
         assert "{" not in reason.remedy.format(**words)
+
+
+def test_the_page_about_the_file_is_fresh() -> None:
+    page = (KERNELS.parent / "docs" / "model-format.md").read_text("utf-8")
+    assert page == format_page.render(), "make it anew: ./inv docs"

@@ -199,7 +199,12 @@ def activation(site: Site) -> str:
 def quantized(site: Site) -> str:
     """The layer's input through its `input_quantizer`, if it has one."""
     function = named(site.fields.raw("input_quantizer"), site.fields.where)
-    return site.x if function is None else apply(function, site.at("input_quantizer", site.x))
+    if function is None:
+        return site.x
+    quantizer = quantizers.find(function, site.imported.objects)
+    if quantizer is not None:
+        site.build.claim(site.name, input_bits=quantizer.bits)
+    return apply(function, site.at("input_quantizer", site.x))
 
 
 def prelu(site: Site) -> str:

@@ -26,7 +26,10 @@ def kernel(site: Site, field: str, latent: Floats) -> Floats:
     """A stored kernel through the quantiser in `field`, as the layer uses it."""
     function = named(site.fields.raw(field), site.fields.where)
     quantizer = None if function is None else quantizers.find(function, site.imported.objects)
-    return latent if quantizer is None else quantizer.weights(latent)
+    if quantizer is None:
+        return latent
+    site.build.claim(site.name, kernel_bits=quantizer.bits)
+    return quantizer.weights(latent)
 
 
 def _bias(site: Site, count: int) -> dict[str, tuple[int, ...]]:

@@ -24,6 +24,10 @@ TINY = float(np.finfo(np.float32).tiny)
 
 
 class Quantizer(Protocol):
+    @property
+    def bits(self) -> int:
+        """The precision that it says it has, which Larq's summary believes."""
+
     def activation(self, site: Site) -> str:
         """Writes q(x) of the site's input into the graph; returns its tensor."""
 
@@ -46,6 +50,7 @@ class Step:
     threshold: float
     low: float
     high: float
+    bits: int = 1
 
     def activation(self, site: Site) -> str:
         return site.node("step", (site.x,), threshold=self.threshold, low=self.low, high=self.high)
@@ -58,6 +63,8 @@ class Step:
 @dataclass(frozen=True)
 class Scaled:
     """sign(x) times the mean magnitude, over all axes but the last."""
+
+    bits: int = 1
 
     def activation(self, site: Site) -> str:
         shape = site.shape
@@ -79,6 +86,7 @@ class Ternary:
 
     threshold: float
     from_mean: bool
+    bits: int = 2
 
     def activation(self, site: Site) -> str:
         if self.from_mean:
@@ -131,6 +139,8 @@ class Uniform:
 class NoOp:
     """Marks a precision and changes nothing, whatever the precision says."""
 
+    bits: int = 32
+
     def activation(self, site: Site) -> str:
         return site.x
 
@@ -151,6 +161,10 @@ def _dorefa(fields: Fields) -> Quantizer:
     return Uniform(fields.integer("k_bit", 2, 1, 16), mode == "weights")
 
 
+def _no_op(fields: Fields) -> Quantizer:
+    return NoOp(fields.integer("precision", 32))
+
+
 _CLASSES: dict[str, tuple[str, Callable[[Fields], Quantizer]]] = {
     "SteSign": ("ste_sign", lambda _: SIGN),
     "ApproxSign": ("approx_sign", lambda _: SIGN),
@@ -160,8 +174,8 @@ _CLASSES: dict[str, tuple[str, Callable[[Fields], Quantizer]]] = {
     "SteTern": ("ste_tern", _ternary),
     "DoReFa": ("dorefa_quantizer", _dorefa),
     "DoReFaQuantizer": ("dorefa", _dorefa),
-    "NoOp": ("no_op", lambda _: NoOp()),
-    "NoOpQuantizer": ("no_op_quantizer", lambda _: NoOp()),
+    "NoOp": ("no_op", _no_op),
+    "NoOpQuantizer": ("no_op_quantizer", _no_op),
 }
 
 KNOWN: dict[str, Callable[[Fields], Quantizer]] = {

@@ -80,7 +80,8 @@ class Prepared:
 
     @property
     def caveats(self) -> tuple[str, ...]:
-        return self.graph.notes
+        """What a reader should know of the file, a sentence each."""
+        return (*self.graph.notes, *self.elsewhere)
 
     @cached_property
     def bnn(self) -> bytes:
@@ -118,7 +119,7 @@ class Prepared:
             "format": self.source_format,
             "layers": [asdict(layer) for layer in self.layers],
             "totals": self.totals,
-            "notes": list(self.caveats),
+            "notes": list(self.graph.notes),
             "elsewhere": list(self.elsewhere),
         }
 

@@ -74,8 +74,8 @@ def sentence(outcomes: Mapping[str, Outcome], verdicts: Mapping[str, Verdict]) -
 def larq(graph: Graph, layers: Mapping[str, tuple[int, int]]) -> str:
     """What larq's summary says of a net, in one line; empty where the file names no quantisers.
 
-    It multiplies each kernel by the precision of its quantiser, counts two numbers a channel for a batch norm, and calls
-    the MACs of a layer binary where both of its quantisers say one bit (`larq/models.py`).
+    It multiplies each kernel by the precision of its quantiser, counts two numbers a channel for a batch norm, and
+    calls the MACs of a layer binary where both of its quantisers say one bit (`larq/models.py`).
 
     Args:
         layers: (MACs, weights of the kernel) by layer.

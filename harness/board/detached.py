@@ -69,7 +69,6 @@ exit 0
 # What was killed with its wrapper has no code.
 FINISH = """\
 cd {workdir}/session/{number} || exit {gone}
-[ "$(cat ../boot)" = "$(cat /proc/sys/kernel/random/boot_id 2>/dev/null)" ] && echo same || echo other
 cat code 2>/dev/null || echo 137
 tail -c +{first} out
 tail -c 65536 err >&2
@@ -127,13 +126,7 @@ class Detached:
         if timed_out:
             self._ask(STOP)
         done = self._ask(FINISH)
-        boot, code, rest = done.stdout.split(b"\n", 2)
-        if boot != b"same":
-            raise DeviceLost(
-                f"{self._transport.device.name}: the board restarted while a job ran.",
-                "Its supply is too weak, it overheated, or someone restarted it.",
-                "Run it again; see inv device.doctor for under-voltage and heat.",
-            )
+        code, rest = done.stdout.split(b"\n", 1)
         yield rest
         seconds = time.monotonic() - self._begun
         self.done = Completed(self._command, int(code), b"", done.stderr, seconds, timed_out)
@@ -172,13 +165,21 @@ class Detached:
         limit = time.monotonic() + LEASE
         while True:
             try:
-                return self._transport.reopen()
+                self._transport.reopen()
+                restarted = self._transport.restarted()
+                break
             except HostKeyRefused:
                 raise
             except DeviceError:
                 if time.monotonic() >= limit:
                     raise error from None
                 time.sleep(PAUSE)
+        if restarted:
+            raise SessionOver(
+                f"{self._transport.device.name}: the board restarted while a job ran.",
+                "Its supply is too weak, it overheated, or someone restarted it.",
+                "Run it again; see inv device.doctor for under-voltage and heat.",
+            )
 
 
 class SessionOver(DeviceLost):

@@ -49,12 +49,13 @@ done
 rm -rf session
 """
 
-# `9>&-` keeps the lock from `timeout`'s own children: busybox leaves one behind that would hold on to it.
+# `9>&-` keeps the lock from `timeout`'s own children: busybox leaves one behind that would hold on to it. What ignores
+# TERM hands that on to its children, so that only KILL ends them.
 KEEPER = """\
 trap '' HUP INT TERM
 echo $$ >session/keeper
 exec 8<>session/beat
-while [ "$(timeout "$1" head -c 1 <&8 9>&-)" = . ]; do :; done
+while [ "$(timeout -s KILL "$1" head -c 1 <&8 9>&-)" = . ]; do :; done
 {clean}
 """
 

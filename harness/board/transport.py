@@ -21,6 +21,7 @@ from harness.board.process import Process, shell_text
 from harness.board.supervise import watched
 from harness.errors import DeviceUnfit
 
+BOOT_ID = "{ cat /proc/sys/kernel/random/boot_id 2>/dev/null || true; }"
 DEADLINE_SLACK = 30  # seconds: the board's own deadline only fires where ours could not be heard
 
 
@@ -31,6 +32,7 @@ class Transport(ABC):
         self.device = device
         self.workdir = device.workdir
         """The absolute path of the work directory on the board."""
+        self._boot = ""
         self.session: str | None = None
         """The session on the board that `lock.hold` began; None when this connection does not hold the board."""
 
@@ -110,7 +112,9 @@ class Transport(ABC):
         """Make the work directory and learn its absolute path, which is all that a board must be able to do."""
         folder = self.device.workdir
         folder = f'"$HOME"/{shlex.quote(folder[2:])}' if folder.startswith("~/") else shlex.quote(folder)
-        done = self.run(f"mkdir -p {folder} && cd {folder} && pwd -P", timeout=self.device.timeouts.connect)
+        done = self.run(
+            f"mkdir -p {folder} && cd {folder} && pwd -P && {BOOT_ID}", timeout=self.device.timeouts.connect
+        )
         if not done.ok:
             self.close()
             raise DeviceUnfit(
@@ -118,8 +122,12 @@ class Transport(ABC):
                 "It belongs to another user, or its file system is read-only or full.",
                 "Give another `workdir` in devices.local.yaml.",
             )
-        self.workdir = done.text
+        self.workdir, _, self._boot = done.text.partition("\n")
         return self
+
+    def restarted(self) -> bool:
+        """Whether the board was started anew since this connection was first made."""
+        return self.run(BOOT_ID).text != self._boot
 
 
 def connect(device: Device) -> Transport:

@@ -56,12 +56,12 @@ exec busybox init
 
 FILES = {
     "init": (0o755, INIT),
-    "etc/inittab": (0o644, "::respawn:/bin/dropbear -F -E -s -r /etc/dropbear/host_key\n"),
+    "etc/inittab": (0o644, "::respawn:/usr/bin/dropbear -F -E -s -r /etc/dropbear/host_key\n"),
     "etc/passwd": (0o644, "root:x:0:0:root:/root:/bin/sh\n"),
     "etc/group": (0o644, "root:x:0:\n"),
     "etc/shells": (0o644, "/bin/sh\n"),
 }
-FOLDERS = ("bin", "dev", "etc/dropbear", "lib/modules", "proc", "root", "sys", "tmp", "usr", "var")
+FOLDERS = ("bin", "dev", "etc/dropbear", "lib/modules", "proc", "root", "sys", "tmp", "usr/bin", "var")
 
 
 @dataclass(frozen=True)
@@ -180,7 +180,7 @@ def _module_name(path: str) -> str:
 
 
 def _programs(packages: Iterable[Path]) -> dict[str, bytes]:
-    """PROGRAMS in bin/, and in lib/ the shared libraries that they need, by their paths in the image."""
+    """PROGRAMS, and the shared libraries that they need, by their paths in the image."""
     programs: dict[str, bytes] = {}
     libraries: dict[str, bytes | str] = {}  # a string is the name of another, which this one links to
     for package in packages:
@@ -208,9 +208,9 @@ def _programs(packages: Iterable[Path]) -> dict[str, bytes]:
     lacking = PROGRAMS.keys() - programs.keys()
     if lacking:
         raise UsageError(f"No package brings {', '.join(lacking)}.", "", "Another release of Debian has it.")
-    return {f"bin/{name}": data for name, data in programs.items()} | {
-        f"lib/{name}": data for name, data in found.items()
-    }
+    # busybox brings links of its own into bin/, some of the same names.
+    placed = {f"bin/{name}" if name == "busybox" else f"usr/bin/{name}": data for name, data in programs.items()}
+    return placed | {f"lib/{name}": data for name, data in found.items()}
 
 
 def _needed(program: bytes) -> set[str]:

@@ -1,0 +1,167 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What needs a board of one's own: a clock to set, a disk to fill, a power button to press."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from harness.board import conditions, deploy, detached, doctor, job, lab, lock, probe, ssh
+from harness.board.inventory import Device, Timeouts
+from harness.board.transport import Transport, connect
+from harness.errors import DeviceLost, DeviceUnfit
+
+GOVERNOR = "/sys/devices/system/cpu/cpufreq/policy0/scaling_governor"
+
+
+@contextmanager
+def mounted(device: Device, options: str) -> Iterator[Device]:
+    """The board with its work directory on a small file system of its own."""
+    with connect(device) as transport:
+        assert transport.run(f"mkdir -p /mnt && mount -t tmpfs -o {options} tmpfs /mnt").ok
+        yield device.model_copy(update={"workdir": "/mnt/work"})
+        transport.run("umount /mnt")
+
+
+def script(transport: Transport, folder: Path, text: str) -> str:
+    (folder / "script").write_text(f"#!/bin/sh\n{text}", "utf-8")
+    path = deploy.push(transport, {"script": folder / "script"}).paths["script"]
+    transport.run(["chmod", "755", path])
+    return path
+
+
+def emulator() -> int:
+    return int((lab.ssh_config("virt-pi4").parent / "pid").read_text("utf-8"))
+
+
+def test_it_looks_like_a_board(guest: Device) -> None:
+    with connect(guest) as transport:
+        facts = probe.facts(transport)
+    assert facts["model"].startswith("Raspberry Pi 4")
+    assert facts["cpu"]["parts"] == ["Cortex-A72"]
+    assert facts["frequency_max_khz"] == [1_800_000]
+    assert doctor.examine(guest).fit
+
+
+def test_the_governor_is_put_back_when_the_harness_is_killed(guest: Device) -> None:
+    code = f"""
+        from harness.board import conditions, lock
+        from harness.board.inventory import Device
+        from harness.board.transport import connect
+        lock.LEASE = 3
+        device = Device.model_validate({guest.model_dump()!r})
+        with connect(device) as transport, lock.hold(transport, "bench"):
+            settings = conditions.steady(transport)
+            print(settings[0].before, settings[0].controlled, flush=True)
+            transport.run("sleep 1000")
+    """
+    with connect(guest) as transport:
+        harness = subprocess.Popen([sys.executable, "-c", textwrap.dedent(code)], stdout=subprocess.PIPE)
+        assert harness.stdout is not None
+        before, controlled = harness.stdout.readline().decode().split()
+        assert controlled == "True"
+        assert transport.run(["cat", GOVERNOR]).text == "performance" != before
+        harness.kill()
+        harness.wait()
+        harness.stdout.close()
+        limit = time.monotonic() + 10
+        while transport.run(["cat", GOVERNOR]).text != before and time.monotonic() < limit:
+            time.sleep(0.2)
+        assert transport.run(["cat", GOVERNOR]).text == before
+        assert lock.holder(transport) is None
+
+
+def test_a_frequency_is_pinned_and_read_back(guest: Device) -> None:
+    device = guest.model_copy(update={"frequency_mhz": 1000})
+    with connect(device) as transport, lock.hold(transport, "bench"):
+        assert all(setting.controlled for setting in conditions.steady(transport))
+        assert probe.facts(transport)["frequency_limit_khz"] == [1_000_000]
+    with connect(guest) as transport:
+        assert probe.facts(transport)["frequency_limit_khz"] == [1_800_000]
+
+
+def test_a_full_disk_is_told_before_a_byte_is_sent(guest: Device, tmp_path: Path) -> None:
+    (tmp_path / "model").write_bytes(os.urandom(3_000_000))
+    with mounted(guest, "size=2m") as small, connect(small) as transport:
+        with pytest.raises(DeviceUnfit, match=r"3\.0 MB are to be sent.*room for 2\.\d MB"):
+            deploy.push(transport, {"model": tmp_path / "model"})
+        assert transport.run(f"ls {transport.workdir}/cas").text == ""
+        with pytest.raises(DeviceUnfit, match="No space left"):
+            transport.put(tmp_path / "model", f"{transport.workdir}/model")
+
+
+def test_noexec_is_told_before_a_byte_is_sent(guest: Device, tmp_path: Path) -> None:
+    (tmp_path / "bnn").write_bytes(b"\x7fELF")
+    with mounted(guest, "noexec") as inert, connect(inert) as transport:
+        with pytest.raises(DeviceUnfit, match="noexec"):
+            deploy.push(transport, {"bnn": tmp_path / "bnn"})
+        assert any("noexec" in finding.what for finding in doctor.examine(inert).findings)
+
+
+def test_a_bad_line_loses_nothing(guest: Device, tmp_path: Path) -> None:
+    (tmp_path / "model").write_bytes(os.urandom(200_000))
+    with connect(guest) as transport, lock.hold(transport, "count"):
+        assert transport.run("tc qdisc add dev eth0 root netem delay 200ms loss 2%").ok
+        try:
+            deploy.push(transport, {"model": tmp_path / "model"})
+            path = script(transport, tmp_path, 'for i in 1 2 3 4 5; do echo "{\\"n\\": $i}"; sleep 0.2; done')
+            events, ended = job.collect(transport, path, [])
+        finally:
+            transport.run("tc qdisc del dev eth0 root")
+    assert events == [{"n": n} for n in range(1, 6)]
+    assert ended.ok
+
+
+def test_a_board_that_restarts_is_a_reason(guest: Device, tmp_path: Path) -> None:
+    with connect(guest) as transport, lock.hold(transport, "bench"):
+        path = script(transport, tmp_path, "echo {}; sleep 1; reboot -f; sleep 100")
+        events = job.run(transport, path, [])
+        assert next(events) == {}
+        with pytest.raises(DeviceLost, match="restarted while a job ran"):
+            list(events)
+    with connect(guest) as transport:
+        assert lock.holder(transport) is None
+
+
+def test_a_board_that_hangs_is_given_up(guest: Device, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ssh, "BEAT", 0.3)
+    monkeypatch.setattr(ssh, "DEAD", 1.5)
+    monkeypatch.setattr(detached, "LEASE", 2)
+    pid = emulator()
+    impatient = guest.model_copy(update={"timeouts": Timeouts(connect=1)})
+    with connect(impatient) as transport, lock.hold(transport, "bench"):
+        path = script(transport, tmp_path, "echo {}; sleep 3; echo {}")
+        events = job.run(transport, path, [])
+        assert next(events) == {}
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            with pytest.raises(DeviceLost):
+                list(events)
+        finally:
+            os.kill(pid, signal.SIGCONT)
+
+
+def test_a_board_that_hangs_for_a_while_goes_on(guest: Device, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ssh, "BEAT", 0.3)
+    monkeypatch.setattr(ssh, "DEAD", 1.5)
+    pid = emulator()
+    with connect(guest.model_copy(update={"timeouts": Timeouts(connect=2)})) as transport:
+        lock.free(transport)
+        with lock.hold(transport, "bench"):
+            path = script(transport, tmp_path, 'for i in 1 2 3; do echo "{\\"n\\": $i}"; sleep 0.5; done')
+            events = job.run(transport, path, [])
+            assert next(events) == {"n": 1}
+            os.kill(pid, signal.SIGSTOP)
+            threading.Timer(4, lambda: os.kill(pid, signal.SIGCONT)).start()
+            rest = list(events)
+    assert rest[:-1] == [{"n": 2}, {"n": 3}]

@@ -111,13 +111,13 @@ def test_noexec_is_told_before_a_byte_is_sent(guest: Device, tmp_path: Path) -> 
 def test_a_bad_line_loses_nothing(guest: Device, tmp_path: Path) -> None:
     (tmp_path / "model").write_bytes(os.urandom(200_000))
     with connect(guest) as transport, lock.hold(transport, "count"):
-        assert transport.run("tc qdisc add dev eth0 root netem delay 200ms loss 2%").ok
+        assert transport.run("/usr/bin/tc qdisc add dev eth0 root netem delay 200ms loss 2%").ok
         try:
             deploy.push(transport, {"model": tmp_path / "model"})
             path = script(transport, tmp_path, 'for i in 1 2 3 4 5; do echo "{\\"n\\": $i}"; sleep 0.2; done')
             events, ended = job.collect(transport, path, [])
         finally:
-            transport.run("tc qdisc del dev eth0 root")
+            transport.run("/usr/bin/tc qdisc del dev eth0 root")
     assert events == [{"n": n} for n in range(1, 6)]
     assert ended.ok
 

@@ -208,7 +208,7 @@ def _programs(packages: Iterable[Path]) -> dict[str, bytes]:
     lacking = PROGRAMS.keys() - programs.keys()
     if lacking:
         raise UsageError(f"No package brings {', '.join(lacking)}.", "", "Another release of Debian has it.")
-    # busybox brings links of its own into bin/, some of the same names.
+    # busybox brings links of its own into bin/, some of the same names; its shell prefers them even so.
     placed = {f"bin/{name}" if name == "busybox" else f"usr/bin/{name}": data for name, data in programs.items()}
     return placed | {f"lib/{name}": data for name, data in found.items()}
 

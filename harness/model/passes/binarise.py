@@ -112,6 +112,8 @@ def _layer(work: Rewrite, verdict: Verdict) -> None:
 def _as_filters(kernel: Array, spread: Spread) -> Array:
     """Weights [O, ..] as the index of each value, counted from the largest down."""
     shape = (-1, *[1] * (kernel.ndim - 1))
+    if spread.count == 2:  # the usual case, and the largest tensors
+        return np.less(kernel, spread.centre.astype(np.float32).reshape(shape)).view(np.uint8)
     unit = (kernel - spread.centre.reshape(shape)) / spread.scale.reshape(shape)
     return np.rint((1 - unit) * ((spread.count - 1) / 2)).astype(np.uint8)
 

@@ -116,7 +116,7 @@ def test_the_lab_goes_up_once_and_down(tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
     list(lab.up(["loopback"]))
     assert [standing.up for standing in lab.status() if standing.name == "loopback"] == [True]
-    assert "up already" in next(lab.up(["loopback"]))
+    assert "up already" in next(iter(lab.up(["loopback"])))
     list(lab.down(["loopback"]))
     assert [standing.up for standing in lab.status() if standing.name == "loopback"] == [False]
     assert list(lab.down(["loopback"])) == ["loopback: was not up"]

@@ -10,11 +10,15 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from queue import Empty, Queue
 
 from harness.board.lab import loopback, virtual
+from harness.cross.progress import Progress
 from harness.errors import ConfigError, Unreachable
 
 
@@ -31,7 +35,7 @@ class Standing:
 class Kind:
     """How a stand-in is started in its folder, on a port of loopback, and stopped."""
 
-    up: Callable[[Path, int], Iterator[str]]
+    up: Callable[[Path, int, Progress], None]
     down: Callable[[Path], None]
 
 
@@ -48,18 +52,14 @@ def up(names: Sequence[str] = ()) -> Iterator[str]:
         ConfigError: no stand-in has that name.
         UsageError, DeviceUnfit: what it needs cannot be fetched or started here.
     """
-    for name in _known(names or USUAL):
-        folder = _folder(name)
-        if _answers(_port(folder)):
-            yield f"{name}: up already, on 127.0.0.1 port {_port(folder)}"
-            continue
-        KINDS[name].down(folder)
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        port = _free_port()
-        for line in KINDS[name].up(folder, port):
-            yield f"{name}: {line}"
-        (folder / "port").write_text(f"{port}\n", "utf-8")
-        yield f"{name}: up, on 127.0.0.1 port {port}"
+    said: Queue[str] = Queue()
+    with ThreadPoolExecutor() as pool:  # they hardly wait for the same thing
+        starting = [pool.submit(_start, name, said.put) for name in _known(names or USUAL)]
+        while not all(each.done() for each in starting) or not said.empty():
+            with suppress(Empty):
+                yield said.get(timeout=0.1)
+    for each in starting:
+        each.result()
 
 
 def down(names: Sequence[str] = ()) -> Iterator[str]:
@@ -85,6 +85,19 @@ def ssh_config(name: str) -> Path:
     if not _answers(_port(folder)):
         raise Unreachable(f"The stand-in board {name} is not up.", "", "Start it: inv lab.up")
     return folder / "ssh_config"
+
+
+def _start(name: str, tell: Progress) -> None:
+    folder = _folder(name)
+    if _answers(_port(folder)):
+        tell(f"{name}: up already, on 127.0.0.1 port {_port(folder)}")
+        return
+    KINDS[name].down(folder)
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    port = _free_port()
+    KINDS[name].up(folder, port, lambda sentence: tell(f"{name}: {sentence}"))
+    (folder / "port").write_text(f"{port}\n", "utf-8")
+    tell(f"{name}: up, on 127.0.0.1 port {port}")
 
 
 def _known(names: Sequence[str]) -> Sequence[str]:

@@ -15,11 +15,11 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
 from harness.cross import debian
+from harness.cross.progress import Progress
 from harness.errors import DeviceUnfit
 
 EMULATORS = ("qemu-aarch64-static", "qemu-arm-static")
@@ -61,12 +61,10 @@ grep -q ^sshd: /etc/passwd || mount --bind {passwd} /etc/passwd
 exec "$@\""""
 
 
-def up(folder: Path, port: int) -> Iterator[str]:
+def up(folder: Path, port: int, tell: Progress) -> None:
     """Start it. Raises UsageError when a package cannot be fetched, DeviceUnfit when the server does not start."""
-    said: list[str] = []
-    sshd, keygen = (debian.tool(name, said.append) for name in ("sshd", "ssh-keygen"))
-    emulators = [debian.tool(name, said.append) for name in EMULATORS]
-    yield from said
+    sshd, keygen = (debian.tool(name, tell) for name in ("sshd", "ssh-keygen"))
+    emulators = [debian.tool(name, tell) for name in EMULATORS]
     for kind in ("home", "bin"):
         (folder / kind).mkdir(exist_ok=True)
     for emulator in emulators:
@@ -93,7 +91,6 @@ def up(folder: Path, port: int) -> Iterator[str]:
     (folder / "known_hosts").write_text(f"[127.0.0.1]:{port} {host_key}\n", "utf-8")
     (folder / "ssh_config").write_text(SSH_CONFIG.format(**words), "utf-8")
     (folder / "sshd_config").write_text(SSHD_CONFIG.format(**words), "utf-8")
-    yield "starting an SSH server"
     _start(folder, sshd, port)
 
 

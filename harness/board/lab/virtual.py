@@ -13,7 +13,6 @@ import socket
 import struct
 import subprocess
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
@@ -24,6 +23,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from harness.board.lab import image
 from harness.cross import debian
+from harness.cross.progress import Progress
 from harness.errors import DeviceUnfit
 
 BOOT = 60  # seconds
@@ -91,15 +91,13 @@ Host *
 """
 
 
-def up(machine: Machine, folder: Path, port: int) -> Iterator[str]:
+def up(machine: Machine, folder: Path, port: int, tell: Progress) -> None:
     """Start it. Raises UsageError when a package cannot be fetched, DeviceUnfit when it does not start."""
-    said: list[str] = []
     with ThreadPoolExecutor() as pool:  # three downloads that do not wait for each other
-        qemu_later = pool.submit(debian.tool, machine.qemu, said.append)
-        compiler_later = pool.submit(debian.tool, "dtc", said.append)
-        system = image.build(machine.architecture, machine.kernel, said.append)
+        qemu_later = pool.submit(debian.tool, machine.qemu, tell)
+        compiler_later = pool.submit(debian.tool, "dtc", tell)
+        system = image.build(machine.architecture, machine.kernel, tell)
         qemu, compiler = qemu_later.result(), compiler_later.result()
-    yield from said
     name = folder.name
     (folder / "initramfs").write_bytes(system.initramfs.read_bytes() + image.cpio(_own_files(folder, name, port)))
     (folder / "ssh_config").write_text(SSH_CONFIG.format(folder=folder, port=port), "utf-8")
@@ -115,7 +113,7 @@ def up(machine: Machine, folder: Path, port: int) -> Iterator[str]:
     ]
     environment = os.environ | debian.environment(qemu)
     _device_tree(machine, folder, command, environment, compiler)
-    yield f"starting an emulated {machine.cpus[0]}"
+    tell(f"starting an emulated {machine.cpus[0]}")
     _start([*command, "-machine", "virt", "-dtb", f"{folder}/tree.dtb"], environment, folder, port)
 
 

@@ -17,6 +17,7 @@ from harness.model.values import Grid, Spread, Values
 Kind = Literal["binary", "binary01", "kbit", "ternary", "int8", "float"]
 ON_BITS: frozenset[Kind] = frozenset({"binary", "binary01", "kbit", "ternary"})
 _KINDS: dict[str, Kind] = {kind: kind for kind in ON_BITS}
+PACKED = frozenset({"bconv2d", "bdepthwise2d"})
 LAYERS = frozenset({"conv2d", "conv2d_transpose", "dense"})
 WORD = 32
 MAX_PLANE_PAIRS = 8
@@ -54,7 +55,23 @@ class Verdict:
 def verdicts(graph: Graph) -> dict[str, Verdict]:
     """The verdict on every convolution and dense layer, by node name, in the order of the graph."""
     known = values.analyse(graph)
-    return {node.name: _verdict(graph, node, known) for node in graph.nodes if node.op in LAYERS}
+    found = {}
+    for node in graph.nodes:
+        if node.op in LAYERS:
+            found[node.name] = _verdict(graph, node, known)
+        elif node.op in PACKED:
+            found[node.name] = _packed(graph, node)
+    return found
+
+
+def _packed(graph: Graph, node: Node) -> Verdict:
+    """A layer of a `.bnn` file, which is what it is. Whether its bits meant ±1 or {0, 1} is in its multiplier now."""
+    planes = [graph.tensors[str(name)].planes for name in node.inputs[:2]]
+    kind: Kind = "binary" if planes == [1, 1] else "kbit"
+    text = REASONS["packed"].sentence
+    words = [f"{count} bit plane{'s' if count > 1 else ''}" for count in planes]
+    nothing = values.Spread(0, np.zeros(1), np.ones(1))
+    return Verdict(node, kind, planes[0], "packed", text, "", words[0], words[1], values.REAL, nothing)
 
 
 def _verdict(graph: Graph, node: Node, known: Mapping[str, Values]) -> Verdict:

@@ -13,8 +13,8 @@ from harness import abi
 from harness.model.graph import Graph, Tensor
 
 MAGIC = b"\x89BNN\r\n\x1a\n"
-_DTYPES = {"f32": "BNN_F32", "i8": "BNN_I8", "i32": "BNN_I32", "bits": "BNN_BITS"}
-_CHECKSUM_AT = 12
+DTYPES = {"f32": "BNN_F32", "i8": "BNN_I8", "i32": "BNN_I32", "bits": "BNN_BITS"}
+CHECKSUM_AT = 12
 
 
 def encode(graph: Graph) -> bytes:
@@ -97,7 +97,7 @@ def encode(graph: Graph) -> bytes:
     image[: abi.ffi().sizeof("struct bnn_header")] = abi.pack(header)
     for name, section in sections.items():
         image[offsets[name] : offsets[name] + len(section)] = section
-    image[_CHECKSUM_AT : _CHECKSUM_AT + 4] = zlib.crc32(image).to_bytes(4, "little")
+    image[CHECKSUM_AT : CHECKSUM_AT + 4] = zlib.crc32(image).to_bytes(4, "little")
     return bytes(image)
 
 
@@ -111,7 +111,7 @@ def _record(tensor: Tensor, name: int, offset: int, size: int) -> Any:
     return abi.struct(
         "tensor",
         name=name,
-        dtype=abi.constant(_DTYPES[tensor.dtype]),
+        dtype=abi.constant(DTYPES[tensor.dtype]),
         rank=len(tensor.shape),
         planes=tensor.planes,
         constant=int(tensor.data is not None),

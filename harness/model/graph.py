@@ -143,12 +143,23 @@ class Builder:
         return tensor
 
     def constant(
-        self, name: str, data: Array, dtype: Dtype = "f32", shape: tuple[int, ...] | None = None, **extra: Any
+        self,
+        name: str,
+        data: Array,
+        dtype: Dtype = "f32",
+        shape: tuple[int, ...] | None = None,
+        finite: bool = True,
+        **extra: Any,
     ) -> str:
-        """A constant; `shape` is given only for bits, whose packed data does not show the channel count."""
+        """A constant.
+
+        Args:
+            shape: given only for bits, whose packed data does not show the channel count.
+            finite: refuse NaN and infinity, which no weights hold; thresholds may.
+        """
         kinds: dict[Dtype, Any] = {"f32": np.float32, "i8": np.int8, "i32": np.int32, "bits": np.uint32}
         data = np.ascontiguousarray(data, dtype=kinds[dtype])
-        if dtype == "f32" and not np.isfinite(data).all() and not extra.pop("allow_infinite", False):
+        if finite and dtype == "f32" and not np.isfinite(data).all():
             raise ModelError(
                 f"The weights {name!r} hold NaN or infinity.",
                 "Training diverged, or the file is damaged.",
@@ -167,6 +178,7 @@ class Builder:
         output: str | None = None,
         scale: float = 1.0,
         zero_point: int = 0,
+        planes: int = 1,
         **params: Any,
     ) -> str:
         """Adds a node and returns the name of its output tensor.
@@ -181,7 +193,7 @@ class Builder:
         if not row.min_inputs <= len(inputs) <= row.max_inputs:
             raise ModelError(f"{name!r}: {op} takes {row.min_inputs} to {row.max_inputs} inputs, not {len(inputs)}.")
         inferred = shapes.infer(draft, operands, shape)
-        target = self._tensor(output or name, inferred, dtype, scale=scale, zero_point=zero_point)
+        target = self._tensor(output or name, inferred, dtype, scale=scale, zero_point=zero_point, planes=planes)
         unique, count = name, 0
         while unique in self._names:
             count += 1

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from typing import Literal
 
 from harness import abi
-from harness.model.analyse import WORD, Verdict, depthwise
+from harness.model.analyse import LAYERS, WORD, Verdict, depthwise
 from harness.model.graph import FLOAT_BITS, Graph, Node
 
 Outcome = Literal["binary", "float", "wrong"]
@@ -23,7 +23,7 @@ def lce(graph: Graph, verdicts: Mapping[str, Verdict]) -> dict[str, Outcome]:
     """What the LCE converter does with each layer, by name; for one of its own files, what it did."""
     if any(node.layer.startswith("Lce") for node in graph.nodes):
         return {name: "binary" if verdict.node.layer == "LceBconv2d" else "float" for name, verdict in verdicts.items()}
-    return {name: _lce(graph, verdict) for name, verdict in verdicts.items()}
+    return {name: _lce(graph, verdict) for name, verdict in verdicts.items() if verdict.node.op in LAYERS}
 
 
 def _lce(graph: Graph, verdict: Verdict) -> Outcome:
@@ -56,7 +56,7 @@ def _sign_of_signs(graph: Graph, node: Node) -> bool:
 
 def sentence(outcomes: Mapping[str, Outcome], verdicts: Mapping[str, Verdict]) -> str:
     """The difference in one line; empty where there is none."""
-    ours = [name for name, verdict in verdicts.items() if verdict.kind != "float"]
+    ours = [name for name, verdict in verdicts.items() if verdict.kind != "float" and name in outcomes]
     theirs = [name for name, outcome in outcomes.items() if outcome == "binary"]
     wrong = [name for name, outcome in outcomes.items() if outcome == "wrong"]
     parts = []

@@ -208,7 +208,7 @@ def _layer(graph: Graph, binary: Graph, verdict: Verdict) -> Layer:
         remedy=verdict.remedy,
         macs=_macs(graph, node),
         param_bytes=sum(_constant_bytes(binary, part) for part in binary.nodes if belongs(part.name, node.name)),
-        param_bytes_float=_constant_bytes(graph, node),
+        param_bytes_float=_float_bytes(graph, node),
         input_shape=graph.tensors[x].shape,
         output_shape=output.shape,
         kernel_shape=kernel.shape,
@@ -226,6 +226,12 @@ def _constant_bytes(graph: Graph, node: Node) -> int:
     return sum(tensor.data.nbytes for tensor in graph.constants(node) if tensor.data is not None)
 
 
+def _float_bytes(graph: Graph, node: Node) -> int:
+    """Of a layer's weights as float32, also where the file holds them in bits already."""
+    constants = (tensor for tensor in graph.constants(node) if tensor.dtype != "i32")
+    return sum(4 * tensor.elements for tensor in constants)
+
+
 def _macs(graph: Graph, node: Node) -> int:
     """Taps times output elements; a transposed convolution has them for each element of its input."""
     kernel = graph.tensors[str(node.inputs[1])].shape
@@ -233,4 +239,6 @@ def _macs(graph: Graph, node: Node) -> int:
         x = graph.tensors[str(node.inputs[0])].shape
         return int(np.prod(x[:3], dtype=np.int64) * np.prod(kernel, dtype=np.int64))
     output = graph.tensors[node.output].shape
+    if node.op == "bdepthwise2d":
+        kernel = kernel[:3]
     return int(np.prod(output, dtype=np.int64) * np.prod(kernel[1:], dtype=np.int64))

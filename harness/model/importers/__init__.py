@@ -20,6 +20,7 @@ _MODULES = {
     ".hdf5": "keras",
     ".keras": "keras",
     ".tflite": "tflite",
+    ".bnn": "bnn",
     ".onnx": "onnx",
 }
 

@@ -63,11 +63,12 @@ class FoldingBuilder(Builder):
         output: str | None = None,
         scale: float = 1.0,
         zero_point: int = 0,
+        planes: int = 1,
         **params: Any,
     ) -> str:
         if op in ("arith", "select"):
             inputs = self._slim(inputs)
-        target = super().node(op, name, inputs, shape, dtype, layer, output, scale, zero_point, **params)
+        target = super().node(op, name, inputs, shape, dtype, layer, output, scale, zero_point, planes, **params)
         operands = [None if i is None else self.tensors[i].data for i in inputs]
         if op in _LEFT_ALONE or dtype != "f32" or any(i is not None and self.tensors[i].data is None for i in inputs):
             return target

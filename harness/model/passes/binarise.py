@@ -72,7 +72,7 @@ def binarise(graph: Graph) -> Graph:
     """Rewrites every layer whose verdict allows it. Each gets its own quantize; later passes share and move them."""
     work = Rewrite(graph)
     for verdict in analyse.verdicts(graph).values():
-        if verdict.kind in analyse.ON_BITS:
+        if verdict.kind in analyse.ON_BITS and verdict.node.op in analyse.LAYERS:
             _layer(work, verdict)
     return work.graph()
 

@@ -25,6 +25,13 @@ enum bnn_isa {
 #define BNN_TARGET_AVX2 __attribute__((target("avx2,fma,popcnt")))
 #define BNN_TARGET_AVX512 __attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,avx512vpopcntdq,avx2,fma,popcnt")))
 
+/* Before a loop of few rounds over sums that must stay in registers, which cannot be indexed. */
+#if defined(__clang__)
+#define BNN_UNROLL _Pragma("clang loop unroll(full)")
+#else
+#define BNN_UNROLL _Pragma("GCC unroll 16")
+#endif
+
 /* The name of an ISA: "neon". */
 const char *bnn_isa_name(enum bnn_isa_index isa);
 

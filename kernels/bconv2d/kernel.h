@@ -12,9 +12,9 @@ struct bnn_bconv2d_pixel {
 
 /* The work of one kernel call: mr output channels at every pixel of a band.
  *
- * A patch is one run of run_words words; popcount sums the bits of x ^ w over it. Weights are packed for the kernel's tile
- * in chunks of kr words: [kr words of channel 0] ... [kr words of channel mr - 1]; what is left of the run follows in chunks
- * of kr / 2, kr / 4 ... words.
+ * A patch is one run of run_words words; popcount sums the bits of x ^ w over it. Weights are packed for the inner loop: for
+ * each `lanes` channels of the tile, chunks of kr words, [kr words of one channel][of the next] ...; what is left of the run
+ * follows in chunks of kr / 2, kr / 4 ... words.
  *
  * With acc = base - 2 * popcount, and rounding after the product and after the sum, so that every kernel and the NumPy
  * reference give the same float:
@@ -55,7 +55,8 @@ typedef void bnn_bconv2d_tile_fn(const struct bnn_bconv2d_tile *tile);
 
 struct bnn_bconv2d_kernel {
   struct bnn_kernel kernel;
-  uint32_t mr, nr, kr; /* channels (a multiple of 8), pixels and words (a power of 2) that the inner loop takes at once */
+  uint32_t mr, nr;     /* channels (a multiple of 8) and pixels of a tile */
+  uint32_t lanes, kr;  /* channels and words (a power of 2) that the inner loop takes at once: how weights are packed */
   bool split; /* x and weights come with each word taken apart into two, its low and its high nibbles (see avx2.c) */
   bnn_bconv2d_tile_fn *run;
 };
@@ -63,7 +64,7 @@ struct bnn_bconv2d_kernel {
 /* The low (half 0) or the high nibbles of a word's bytes. */
 static inline uint32_t bnn_bconv2d_nibbles(uint32_t word, size_t half) { return word >> (half ? 4 : 0) & 0x0F0F0F0Fu; }
 
-#define BNN_BCONV2D(mr, nr, kr, split, isa, ISA, TUNING) bnn_bconv2d_tile_fn bnn_bconv2d_##mr##x##nr##_##isa;
+#define BNN_BCONV2D(mr, nr, lanes, kr, split, isa, ISA, TUNING) bnn_bconv2d_tile_fn bnn_bconv2d_##mr##x##nr##_##isa;
 #include "bconv2d/kernels.inc"
 #undef BNN_BCONV2D
 

@@ -25,15 +25,18 @@ static uint32_t word_of(const struct bnn_bconv2d_plan *plan, const uint32_t *fil
   return plan->kernel->split ? bnn_bconv2d_nibbles(word, i % 2) : word;
 }
 
-static void pack_tile(const struct bnn_bconv2d_plan *plan, const uint32_t *filter, uint32_t filters, uint32_t *packed) {
+/* `lanes` channels from the filter `first` on; those from `filters` on do not exist. Returns the end. */
+static uint32_t *pack_lanes(const struct bnn_bconv2d_plan *plan, const uint32_t *filter, uint32_t first, uint32_t filters,
+                            uint32_t *packed) {
   const uint32_t run = bnn_bconv2d_run_words(plan), filter_words = plan->patches.run_words;
   uint32_t chunk = plan->kernel->kr;
   for (uint32_t at = 0; at < run; at += chunk) {
     while (run - at < chunk) chunk /= 2;
-    for (uint32_t channel = 0; channel < plan->kernel->mr; channel++)
+    for (uint32_t channel = first; channel < first + plan->kernel->lanes; channel++)
       for (uint32_t i = at; i < at + chunk; i++)
         *packed++ = channel < filters ? word_of(plan, filter + (size_t)channel * filter_words, i) : 0;
   }
+  return packed;
 }
 
 /* The bits that a filter's taps outside the image would add to popcount, and the channels of its taps inside. */
@@ -116,7 +119,8 @@ void bnn_bconv2d_pack(const struct bnn_bconv2d_plan *plan, const struct bnn_bcon
       const uint32_t left = l.group_filters - tile * mr;
       const uint32_t *filter = weights->filter + ((size_t)group * l.group_filters + tile * mr) * filter_words;
       uint32_t *words = (uint32_t *)(void *)out + ((size_t)group * l.group_tiles + tile) * l.tile_words;
-      pack_tile(plan, filter, left < mr ? left : mr, words);
+      for (uint32_t first = 0; first < mr; first += plan->kernel->lanes)
+        words = pack_lanes(plan, filter, first, left < mr ? left : mr, words);
     }
 
   const struct bnn_axis y = bnn_axis_y(&plan->patches), x = bnn_axis_x(&plan->patches);

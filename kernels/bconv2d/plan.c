@@ -3,8 +3,8 @@
 #include "bconv2d/layout.h"
 
 static const struct bnn_bconv2d_kernel rows[] = {
-#define BNN_BCONV2D(mr, nr, kr, split, isa, ISA, TUNING)                                                    \
-  {{"bconv2d", "bconv2d_" #mr "x" #nr "_" #isa, BNN_ISA_##ISA, BNN_TUNING_##TUNING}, mr, nr, kr, split, \
+#define BNN_BCONV2D(mr, nr, lanes, kr, split, isa, ISA, TUNING)                                                    \
+  {{"bconv2d", "bconv2d_" #mr "x" #nr "_" #isa, BNN_ISA_##ISA, BNN_TUNING_##TUNING}, mr, nr, lanes, kr, split, \
    bnn_bconv2d_##mr##x##nr##_##isa},
 #include "bconv2d/kernels.inc"
 #undef BNN_BCONV2D

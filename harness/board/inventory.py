@@ -22,7 +22,7 @@ OWN = "devices.local.yaml"
 
 ALWAYS = {"devices": {"local": {"target": "host", "transport": "local"}}}
 
-CPUS = r"^\d+(-\d+)?(,\d+(-\d+)?)*$"
+CPUS = r"^(big|little|\d+(-\d+)?(,\d+(-\d+)?)*)$"
 NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
 SECRETS = re.compile(r"pass(word|phrase|wd)?$|secret|token|private_?key|identity", re.IGNORECASE)
 
@@ -30,7 +30,7 @@ SECRETS = re.compile(r"pass(word|phrase|wd)?$|secret|token|private_?key|identity
 WORKDIR = r"^(~/|/)[A-Za-z0-9._/+@-]*$"
 
 SHAPES = {
-    CPUS: "a list of CPUs looks like 0-3 or 4,5",
+    CPUS: "CPUs are a list such as 0-3 or 4,5, or big, or little",
     NAME: "a name is made of letters, digits, '.', '_' and '-'",
     WORKDIR: "a folder on the board starts with / or ~/ and has no spaces",
 }
@@ -82,7 +82,7 @@ class Settings(_Frozen):
     cpus: Annotated[
         Annotated[str, Field(pattern=CPUS)] | None, BeforeValidator(_text, json_schema_input_type=str | int | None)
     ] = None
-    """CPUs that jobs may use, such as 0-3 or 4,5; all when absent."""
+    """CPUs that jobs may use, such as 0-3 or 4,5, or the cluster of the big or little ones; all when absent."""
     threads: int = Field(default=1, ge=1, le=256)
     """Threads of a job."""
     workdir: str = Field(default="~/.cache/bitrig", pattern=WORKDIR)

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from harness.board import lock
+from harness.board import affinity, lock
 from harness.board.completed import Completed
 from harness.board.detached import Detached
 from harness.board.inventory import Device
@@ -70,7 +70,8 @@ def run(
     """
     device = transport.device
     with lock.hold(transport, f"bnn {' '.join(arguments[:1])}"):
-        job = Detached(transport, command(device, [binary, *arguments]), timeout or device.timeouts.run)
+        text = command(device, [binary, *arguments], affinity.cpus(transport))
+        job = Detached(transport, text, timeout or device.timeouts.run)
         try:
             yield from map(_parsed, job.lines())
         finally:
@@ -90,24 +91,18 @@ def collect(
     return [event for event in events if isinstance(event, dict)], ended
 
 
-def command(device: Device, words: Sequence[str]) -> str:
-    """Shell text that runs `words` as the device wants it: pinned to its CPUs, behind its runner."""
-    pinned = shlex.join([*device.runner, *words])
-    if device.cpus is None:
-        return f"exec {pinned}"
+def command(device: Device, words: Sequence[str], cpus: str | None) -> str:
+    """Shell text that runs `words` as the device wants it: pinned to CPUs, behind its runner."""
+    plain = shlex.join([*device.runner, *words])
+    if cpus is None:
+        return f"exec {plain}"
     # Old busybox and toybox know no CPU list, only a mask; a board without taskset still runs, and its record has no
     # pinning in it because `bnn` reports the CPUs it was allowed.
-    mask = sum(1 << cpu for cpu in cpu_list(device.cpus))
+    mask = sum(1 << cpu for cpu in affinity.numbers(cpus))
     return (
-        f"if taskset -c {device.cpus} true 2>/dev/null; then exec taskset -c {device.cpus} {pinned}; "
-        f"elif taskset {mask:x} true 2>/dev/null; then exec taskset {mask:x} {pinned}; else exec {pinned}; fi"
+        f"if taskset -c {cpus} true 2>/dev/null; then exec taskset -c {cpus} {plain}; "
+        f"elif taskset {mask:x} true 2>/dev/null; then exec taskset {mask:x} {plain}; else exec {plain}; fi"
     )
-
-
-def cpu_list(text: str) -> list[int]:
-    """The CPUs of a list such as "0-1,4"."""
-    ranges = [part.split("-") for part in text.split(",")]
-    return [cpu for ends in ranges for cpu in range(int(ends[0]), int(ends[-1]) + 1)]
 
 
 def _parsed(line: str) -> dict[str, Any]:

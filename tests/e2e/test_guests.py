@@ -16,8 +16,8 @@ from pathlib import Path
 
 import pytest
 
-from harness.board import conditions, deploy, detached, doctor, job, lab, lock, probe, ssh
-from harness.board.inventory import Device, Timeouts
+from harness.board import affinity, conditions, deploy, detached, doctor, job, lab, lock, probe, ssh
+from harness.board.inventory import Device, Inventory, Timeouts
 from harness.board.transport import Transport, connect
 from harness.errors import DeviceLost, DeviceUnfit
 
@@ -165,3 +165,17 @@ def test_a_board_that_hangs_for_a_while_goes_on(guest: Device, tmp_path: Path, m
             threading.Timer(4, lambda: os.kill(pid, signal.SIGCONT)).start()
             rest = list(events)
     assert rest[:-1] == [{"n": 2}, {"n": 3}]
+
+
+def test_jobs_are_kept_on_the_cluster_that_is_asked_for(boards: Inventory, tmp_path: Path) -> None:
+    device = boards.devices["virt-biglittle"]
+    list(lab.up(["virt-biglittle"]))
+    try:
+        with connect(device) as transport, lock.hold(transport, "bench"):
+            show = 'sed -n \'s/^Cpus_allowed_list:.\\(.*\\)/{"cpus": "\\1"}/p\' /proc/self/status'
+            path = script(transport, tmp_path, show)
+            assert job.collect(transport, path, [])[0] == [{"cpus": "2-3"}]
+        with connect(device.model_copy(update={"cpus": "little"})) as transport:
+            assert affinity.cpus(transport) == "0,1"
+    finally:
+        list(lab.down(["virt-biglittle"]))

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import socket
 import subprocess
 from pathlib import Path
@@ -10,8 +11,9 @@ from pathlib import Path
 import pytest
 from paramiko import ECDSAKey
 
-from harness.board import inventory, known_hosts, lab, trust
+from harness.board import discover, inventory, known_hosts, lab, ssh_settings, trust
 from harness.board.inventory import Device, Inventory, Timeouts
+from harness.board.ssh_settings import Settings
 from harness.board.transport import connect
 from harness.errors import ConfigError, HostKeyRefused, Unreachable
 
@@ -128,3 +130,16 @@ def test_the_local_device_is_a_board_like_any_other(boards: Inventory, tmp_path:
         assert transport.workdir == str(tmp_path / "work")
         assert transport.run("echo a; exit 3").exit_code == 3
     assert inventory.load(Path(__file__).resolve().parents[2]).devices["local"].target == "host"
+
+
+def test_a_board_that_is_not_in_the_inventory_is_discovered(
+    boards: Inventory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    address = next(standing.address for standing in lab.status() if standing.name == "loopback")
+    found = Settings("127.0.0.1", int(address.split(":")[1]), "me", (), False, True, (), None, (), "new-board")
+    silent = dataclasses.replace(found, port=1)
+    monkeypatch.setattr(ssh_settings, "lookup", lambda host: found if host == "new-board" else silent)
+    (tmp_path / "config").write_text("Host new-board\nHost pi4.local\nHost silent\n", "utf-8")
+    candidates = discover.search(boards, tmp_path / "config")
+    assert [(each.host, each.transport) for each in candidates] == [("new-board", "ssh")]
+    assert candidates[0].what.startswith("OpenSSH")

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from harness.board import doctor, job, probe, ssh_settings
+from harness.board import discover, doctor, job, probe, ssh_settings
 from harness.board.completed import Completed
 from harness.board.inventory import Device
 from harness.board.process import shell_text
@@ -50,9 +50,9 @@ def test_a_board_that_prints_nothing_or_nonsense_has_no_facts() -> None:
 
 
 def test_a_job_is_quoted_pinned_and_put_behind_its_runner() -> None:
-    plain = job.command(device(runner="qemu -cpu 'a b'"), ["/x y/bnn", "$HOME"])
+    plain = job.command(device(runner="qemu -cpu 'a b'"), ["/x y/bnn", "$HOME"], None)
     assert plain == "exec qemu -cpu 'a b' '/x y/bnn' '$HOME'"
-    pinned = job.command(device(cpus="0,4-5"), ["bnn"])
+    pinned = job.command(device(), ["bnn"], "0,4-5")
     assert "taskset -c 0,4-5 bnn" in pinned
     assert "taskset 31 bnn" in pinned
     assert shell_text(["a b", "it's"]) == """'a b' 'it'"'"'s'"""
@@ -88,3 +88,12 @@ def test_what_ssh_is_configured_to_do(tmp_path: Path, monkeypatch: pytest.Monkey
     assert found.jumps == ("me@gate:2200", "inner")
     assert found.key_name == "[board.lan]:2222"
     assert ssh_settings.lookup("alias", "root", 22, tmp_path / "config").key_name == "board.lan"
+
+
+def test_where_boards_are_heard_of() -> None:
+    config = "Host pi5 lab-*\n  User pi\nhost = old\nHOST jetson !secret\n"
+    assert discover.hosts_of_config(config) == ["pi5", "old", "jetson"]
+    rows = ["10.0.0.7 0x1 0x2 DC:A6:32:01:02:03 * eth0", "10.0.0.1 0x1 0x2 00:11:22:33:44:55 * eth0"]
+    arp = "\n".join(["IP address HW type Flags HW address Mask Device", *rows])
+    assert discover.neighbours(arp) == [("10.0.0.7", "Raspberry Pi")]
+    assert discover.phones("List of devices attached\nR58M\tdevice\nX1\tunauthorized\n\n") == ["R58M"]

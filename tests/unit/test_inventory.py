@@ -69,7 +69,7 @@ def test_devices_are_chosen_by_name_tag_and_glob(tmp_path: Path) -> None:
         ("{target: hots}", r'devices.yaml:2: there is no target "hots".*Did you mean host\?'),
         ("{target: host, transport: shh}", r'there is no transport "shh".*Did you mean ssh'),
         ("{target: host, port: 99999}", "devices.pi.port: 99999: .*less than or equal to 65535"),
-        ("{target: host, cpus: all}", "a list of CPUs looks like 0-3 or 4,5"),
+        ("{target: host, cpus: all}", "CPUs are a list such as 0-3 or 4,5, or big, or little"),
         ("{target: host, workdir: here}", "starts with / or ~/"),
         ("{target: host, timeouts: {conect: 1}}", "devices.pi.timeouts.conect.*Did you mean connect"),
         ("{target: host, tags: [a b]}", r"devices.pi.tags.0: 'a b': a name is made of"),

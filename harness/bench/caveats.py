@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a reader must know before trusting a number: each caveat a function from a device to evidence and advice.
+"""What a reader must know before trusting a number: each caveat a function from a device of a run to evidence and advice.
 
 They judge what was recorded, so a stored run can be judged again. What is emulated is not judged at all.
 """
@@ -15,10 +15,10 @@ from harness.bench.schedule import CANARY_DRIFT
 
 def find(run: Run) -> tuple[Caveat, ...]:
     """All caveats of a run, by device."""
-    return tuple(caveat for device in run.devices for look in LOOKS for caveat in look(device))
+    return tuple(caveat for device in run.devices for look in LOOKS for caveat in look(run, device))
 
 
-def throttled(device: Device) -> Iterator[Caveat]:
+def throttled(run: Run, device: Device) -> Iterator[Caveat]:
     """Bits of the Raspberry Pi's firmware: 0 under-voltage, 1 capped, 2 throttled now; the same + 16 since boot."""
     seen = {p.before.throttled for case in device.cases for p in case.processes if p.before.throttled}
     bits = 0
@@ -42,7 +42,7 @@ def throttled(device: Device) -> Iterator[Caveat]:
         )
 
 
-def unsteady(device: Device) -> Iterator[Caveat]:
+def unsteady(run: Run, device: Device) -> Iterator[Caveat]:
     for case in device.cases:
         wild = sum(not process.steady for process in case.processes)
         if wild and wild * 2 >= len(case.processes) and not device.emulated:
@@ -55,7 +55,7 @@ def unsteady(device: Device) -> Iterator[Caveat]:
             )
 
 
-def canary(device: Device) -> Iterator[Caveat]:
+def canary(run: Run, device: Device) -> Iterator[Caveat]:
     counted = [p for case in device.cases for p in case.processes if p.canary]
     drifting = [p for p in counted if p.canary and abs(p.canary[1] / p.canary[0] - 1) > CANARY_DRIFT]
     if drifting and not device.emulated:
@@ -69,7 +69,7 @@ def canary(device: Device) -> Iterator[Caveat]:
         )
 
 
-def frequency(device: Device) -> Iterator[Caveat]:
+def frequency(run: Run, device: Device) -> Iterator[Caveat]:
     clocks = [p.before.frequency for case in device.cases for p in case.processes if p.before.frequency]
     if clocks and not device.emulated and min(clocks) < 0.9 * median(clocks):
         yield Caveat(
@@ -81,7 +81,7 @@ def frequency(device: Device) -> Iterator[Caveat]:
         )
 
 
-def narrow_userland(device: Device) -> Iterator[Caveat]:
+def narrow_userland(run: Run, device: Device) -> Iterator[Caveat]:
     machine = str(device.facts.get("machine", ""))
     if machine in ("aarch64", "x86_64") and device.host.get("pointer_bits") == 32:
         yield Caveat(
@@ -93,9 +93,12 @@ def narrow_userland(device: Device) -> Iterator[Caveat]:
         )
 
 
-def reference_kernel(device: Device) -> Iterator[Caveat]:
+def reference_kernel(run: Run, device: Device) -> Iterator[Caveat]:
     has = [isa for isa in device.host.get("isa", []) if isa != "scalar"]
     for case in device.cases:
+        variant = run.model(case.model).variant
+        if variant.isa_mask or variant.kernels:  # it was asked for
+            continue
         slow = [name for name, kernel in case.kernels.items() if kernel.startswith("bconv2d") and "scalar" in kernel]
         if has and slow and not device.emulated:
             yield Caveat(
@@ -108,7 +111,7 @@ def reference_kernel(device: Device) -> Iterator[Caveat]:
             )
 
 
-LOOKS: tuple[Callable[[Device], Iterator[Caveat]], ...] = (
+LOOKS: tuple[Callable[[Run, Device], Iterator[Caveat]], ...] = (
     throttled,
     narrow_userland,
     reference_kernel,

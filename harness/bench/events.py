@@ -19,7 +19,9 @@ class Told:
 
 @dataclass(frozen=True)
 class Prepared:
-    model: Model
+    """All models were read: the run can begin, and can be resumed from here on."""
+
+    models: tuple[Model, ...]
 
 
 @dataclass(frozen=True)

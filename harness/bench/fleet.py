@@ -12,13 +12,14 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Literal
 
-from harness.bench import measure, record, store, subject
+from harness.bench import measure, record, store, subject, variants
 from harness.bench.events import Built, Event, Failed, Finished, Noticed, Prepared, Told
 from harness.bench.execute import problem, unexpected
 from harness.bench.record import Run, Settings
 from harness.bench.recorder import Recorder
 from harness.bench.revision import build as revision_build
-from harness.bench.subject import Entrant, Subject
+from harness.bench.subject import Subject
+from harness.bench.variants import Entrant
 from harness.board.inventory import Device
 from harness.errors import BitrigError, UsageError
 
@@ -50,7 +51,14 @@ def bench(plan: Plan, runs: Path) -> Iterator[Event]:
         ModelError: a model cannot be read. Nothing is left behind.
     """
     devices = (
-        record.Device(name=d.name, target=d.target, transport=d.transport, emulated=d.emulated) for d in plan.devices
+        record.Device(
+            name=d.name,
+            target=d.target,
+            transport=d.transport,
+            emulated=d.emulated,
+            noise_floor=store.noise_floor(runs, d.name),
+        )
+        for d in plan.devices
     )
     run = Run(
         id=store.new_id(),
@@ -60,6 +68,7 @@ def bench(plan: Plan, runs: Path) -> Iterator[Event]:
         command=plan.command,
         seed=plan.seed,
         settings=plan.settings,
+        objects=str(plan.objects or ""),
         devices=tuple(devices),
     )
     return resume(plan, runs, run)
@@ -94,9 +103,9 @@ def _same_models(run: Run, subjects: Sequence[Subject]) -> None:
 
 
 def _events(plan: Plan, run: Run, subjects: Sequence[Subject], folder: Path) -> Iterator[Event]:
+    yield Prepared(tuple(each.model for each in subjects))
     files: dict[str, Path] = {}
     for each in subjects:
-        yield Prepared(each.model)
         yield from (Noticed(caveat) for caveat in subject.caveats(each))
         parts = each.write(folder / "models" / each.model.bnn_sha256[:12])
         files |= {f"{each.model.name}/{name}": path for name, path in parts.items()}
@@ -166,3 +175,18 @@ def _side_by_side(
     for _ in machines:
         while (event := events.get()) is not None:
             yield event
+
+
+def again(run: Run, devices: tuple[Device, ...]) -> Plan:
+    """The plan of a run that was begun, to go on with it."""
+    toolchains = {build.target: build.toolchain for build in run.builds}
+    return Plan(
+        entrants=variants.again(run),
+        devices=devices,
+        toolchains={device.target: toolchains.get(device.target, "zig") for device in devices},
+        settings=run.settings,
+        seed=run.seed,
+        command=run.command,
+        objects=Path(run.objects) if run.objects else None,
+        kind=run.kind,
+    )

@@ -265,6 +265,7 @@ class Device(Value):
         emulated: its times prove nothing and are judged by nobody.
         facts: what the probe found; host: what the binary itself found.
         bytes_sent, bytes_kept: uploaded, and already there.
+        noise_floor: by how much A differs from A on this board, as `bench.aa` found it; None where it was not run.
         problem: why the board gave no (further) results.
     """
 
@@ -276,6 +277,7 @@ class Device(Value):
     host: dict[str, Any] = Field(default_factory=dict)
     bytes_sent: int = 0
     bytes_kept: int = 0
+    noise_floor: float | None = None
     problem: Problem | None = None
     cases: tuple[Case, ...] = ()
     stopped: str = ""
@@ -309,12 +311,14 @@ class Run(Value):
     schema_version: int = Field(default=SCHEMA, alias="schema")
     id: str
     kind: Literal["bench", "compare", "aa"] = "bench"
+    paired: bool = True
     created: str
     finished: str | None = None
     version: str
     command: tuple[str, ...] = ()
     seed: int = 0
     settings: Settings = Settings()
+    objects: str = ""
     models: tuple[Model, ...] = ()
     builds: tuple[Build, ...] = ()
     devices: tuple[Device, ...] = ()

@@ -34,7 +34,7 @@ class Recorder:
         self.runs = runs
         self.run = run
         self._folds: dict[type[Any], Callable[[Any], None]] = {
-            Prepared: self._prepared,
+            Prepared: lambda event: self._run(models=event.models),
             Built: self._built,
             Ready: self._ready,
             Gated: lambda event: self._case(event.device, event.model, agreement=event.agreement),
@@ -78,10 +78,6 @@ class Recorder:
     def _found(self, device: str, model: str) -> Case:
         board = next(d for d in self.run.devices if d.name == device)
         return board.case(model) or Case(model=model)
-
-    def _prepared(self, event: Prepared) -> None:
-        models = {model.name: model for model in self.run.models} | {event.model.name: event.model}
-        self._run(models=tuple(models.values()))
 
     def _built(self, event: Built) -> None:
         builds = {(build.target, build.asked): build for build in self.run.builds}

@@ -8,7 +8,7 @@ Hodges-Lehmann estimate) and 3.3 (Tukey's interval from the Walsh averages).
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Literal
@@ -16,6 +16,10 @@ from typing import Literal
 import numpy as np
 
 Verdict = Literal["faster", "slower", "same", "slight", "unclear"]
+
+
+Ratio = Callable[[float], "Interval"]
+"""A ratio of times as a function of the confidence that its interval is to have."""
 
 
 @dataclass(frozen=True)
@@ -53,10 +57,22 @@ def _signed_rank_counts(n: int) -> tuple[int, ...]:
     return tuple(counts)
 
 
-def _trim(n: int, alpha: float) -> int:
-    """How many Walsh averages to leave out at each end: the largest c with P(W+ <= c - 1) <= alpha / 2; 0 if none."""
-    allowed, seen = alpha / 2 * 2**n, 0
-    for c, count in enumerate(_signed_rank_counts(n)):
+@cache
+def _rank_sum_counts(n: int, m: int) -> tuple[int, ...]:
+    """In how many of the interleavings of n and m values a value of the first precedes 0, 1, 2, ... of the second."""
+    if n == 0 or m == 0:
+        return (1,)
+    counts = [0] * (n * m + 1)
+    for shift, part in ((m, _rank_sum_counts(n - 1, m)), (0, _rank_sum_counts(n, m - 1))):
+        for total, count in enumerate(part):
+            counts[total + shift] += count
+    return tuple(counts)
+
+
+def _cut(counts: Sequence[int], alpha: float) -> int:
+    """How many ordered values to leave out at each end: the largest c with P(statistic <= c - 1) <= alpha / 2."""
+    allowed, seen = alpha / 2 * sum(counts), 0
+    for c, count in enumerate(counts):
         seen += count
         if seen > allowed:
             return c
@@ -72,7 +88,7 @@ def signed_rank(differences: Sequence[float], confidence: float = 0.95) -> Inter
     rows, columns = np.triu_indices(len(values))
     walsh = np.sort((values[rows] + values[columns]) / 2)
     estimate = float(np.median(walsh))
-    trim = _trim(len(values), 1 - confidence)
+    trim = _cut(_signed_rank_counts(len(values)), 1 - confidence)
     if trim == 0:
         return Interval(estimate, None, None, len(values), confidence)
     return Interval(estimate, float(walsh[trim - 1]), float(walsh[-trim]), len(values), confidence)
@@ -85,10 +101,25 @@ def ratio(candidate: Sequence[float], baseline: Sequence[float], confidence: flo
     return Interval(math.exp(logs.estimate), low, high, logs.count, confidence)
 
 
-def paired_ratio(candidate: Mapping[int, float], baseline: Mapping[int, float]) -> Interval | None:
+def paired_ratio(
+    candidate: Mapping[int, float], baseline: Mapping[int, float], confidence: float = 0.95
+) -> Interval | None:
     """candidate / baseline over the rounds that both have; None where there are none."""
     shared = sorted(candidate.keys() & baseline.keys())
-    return ratio([candidate[r] for r in shared], [baseline[r] for r in shared]) if shared else None
+    return ratio([candidate[r] for r in shared], [baseline[r] for r in shared], confidence) if shared else None
+
+
+def unpaired_ratio(candidate: Sequence[float], baseline: Sequence[float], confidence: float = 0.95) -> Interval:
+    """candidate / baseline from times that were not taken side by side: the estimate of Hodges and Lehmann for two
+    samples, with the exact interval of the rank sum (Hollander, Wolfe & Chicken, sections 4.2 and 4.3)."""
+    differences = np.sort(np.subtract.outer(np.log(candidate), np.log(baseline)).ravel())
+    estimate = math.exp(float(np.median(differences)))
+    count = min(len(candidate), len(baseline))
+    trim = _cut(_rank_sum_counts(len(candidate), len(baseline)), 1 - confidence)
+    if trim == 0:
+        return Interval(estimate, None, None, count, confidence)
+    low, high = math.exp(float(differences[trim - 1])), math.exp(float(differences[-trim]))
+    return Interval(estimate, low, high, count, confidence)
 
 
 def median(values: Sequence[float], confidence: float = 0.95) -> Interval:
@@ -123,3 +154,26 @@ def verdict(interval: Interval, delta: float) -> Verdict:
     if least <= interval.low and interval.high <= most:
         return "same"
     return "slight" if interval.high < 1 or interval.low > 1 else "unclear"
+
+
+def verdicts(comparisons: Sequence[tuple[Ratio, float]], alpha: float = 0.05) -> list[Verdict]:
+    """The verdicts of comparisons that are judged together: with twenty of them one would be faster by chance alone.
+
+    Faster and slower are given by Holm's step-down procedure (Scandinavian Journal of Statistics 6, 1979): a hypothesis
+    falls when its interval at 1 - alpha / (how many are left) lies beyond delta.
+
+    Args:
+        comparisons: each an interval as a function of its confidence, and its delta.
+    """
+    found: dict[int, Verdict] = {}
+    while left := [index for index in range(len(comparisons)) if index not in found]:
+        judged = {i: verdict(comparisons[i][0](1 - alpha / len(left)), comparisons[i][1]) for i in left}
+        sure = {index: each for index, each in judged.items() if each in ("faster", "slower")}
+        if not sure:
+            break
+        found |= sure
+    for index, (ratio_at, delta) in enumerate(comparisons):
+        if index not in found:
+            plain = verdict(ratio_at(1 - alpha), delta)
+            found[index] = "slight" if plain in ("faster", "slower") else plain
+    return [found[index] for index in range(len(comparisons))]

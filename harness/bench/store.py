@@ -12,11 +12,13 @@ import re
 import secrets
 import tempfile
 from collections.abc import Iterator
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 
 from pydantic import ValidationError
 
+from harness.bench.aa import Noise
 from harness.bench.record import SCHEMA, Run
 from harness.errors import UsageError
 
@@ -75,10 +77,34 @@ def load(path: Path) -> Run:
         raise UsageError(f"The record {path} cannot be read: {detail}.", "The file was edited or damaged.") from None
 
 
+def keep_noise(runs: Path, noise: Noise, run: Run) -> None:
+    """Keeps what A against A found with the board, for the runs that follow."""
+    write(_board(runs, noise.device), json.dumps(asdict(noise) | {"run": run.id}, indent=1) + "\n")
+
+
+def noise_floor(runs: Path, device: str) -> float | None:
+    """By how much A differs from A on a device, as a fraction; None where nobody looked."""
+    path = _board(runs, device)
+    return float(json.loads(path.read_text("utf-8"))["floor"]) if path.exists() else None
+
+
+def _board(runs: Path, device: str) -> Path:
+    return runs / "boards" / f"{device}.json"
+
+
 def ids(runs: Path) -> Iterator[str]:
     """The ids of all runs, the newest first."""
     if runs.is_dir():
         yield from sorted((entry.name for entry in runs.iterdir() if _ID.fullmatch(entry.name)), reverse=True)
+
+
+def is_run(runs: Path, name: str) -> bool:
+    """Whether a word means a stored run; a git revision may look like the beginning of an id."""
+    try:
+        find(runs, name)
+    except UsageError:
+        return False
+    return True
 
 
 def find(runs: Path, name: str) -> Path:

@@ -4,28 +4,16 @@
 from __future__ import annotations
 
 import hashlib
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from harness.bench import golden
 from harness.bench.golden import Golden
-from harness.bench.record import Caveat, Layer, Model, Variant
+from harness.bench.record import Caveat, Layer, Model
+from harness.bench.variants import Entrant
 from harness.model import pipeline
 from harness.model.pipeline import Prepared
-
-AS_USUAL = Variant()
-
-
-@dataclass(frozen=True)
-class Entrant:
-    """A model that takes part in a run; see record.Model for the fields."""
-
-    name: str
-    path: Path
-    baseline: str = ""
-    variant: Variant = AS_USUAL
 
 
 @dataclass(frozen=True)
@@ -49,26 +37,6 @@ class Subject:
         for name, content in self.parts.items():
             (folder / name).write_bytes(content)
         return {name: folder / name for name in self.parts}
-
-
-def entrants(paths: Sequence[Path], variant: Variant) -> tuple[Entrant, ...]:
-    """Models side by side: the first is the baseline of all others."""
-    called = names(paths)
-    return tuple(
-        Entrant(n, p, "" if n == called[0] else called[0], variant) for n, p in zip(called, paths, strict=True)
-    )
-
-
-def names(paths: Sequence[Path]) -> list[str]:
-    """Names for models: their files' stems, with the suffix where two would be the same, numbered where that is too."""
-    stems = Counter(path.stem for path in paths)
-    drafts = [path.stem if stems[path.stem] == 1 else path.name for path in paths]
-    seen: Counter[str] = Counter()
-    result = []
-    for draft in drafts:
-        seen[draft] += 1
-        result.append(draft if seen[draft] == 1 else f"{draft} ({seen[draft]})")
-    return result
 
 
 def prepare(field: Sequence[Entrant], objects: Path | None = None) -> Iterator[Subject]:

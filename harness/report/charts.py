@@ -16,9 +16,9 @@ import numpy as np
 import vl_convert
 from markupsafe import Markup, escape
 
-from harness.bench import stats
+from harness.bench import compare, stats
 from harness.bench.record import Device, Run
-from harness.report import verdicts, words
+from harness.report import words
 
 WIDTH = 440
 _INK, _MUTED, _LINE = "var(--ink)", "var(--muted)", "var(--line)"
@@ -96,11 +96,11 @@ def ratios(run: Run, device: Device) -> Chart | None:
     """The speed-up of every round, in the order in which they ran: a drift would show as a slope."""
     points, bands, names, rows = [], [], [], []
     for model in run.models:
-        case, other = device.case(model.name), device.case(model.baseline)
-        interval = verdicts.compare(case, other)
-        if interval is None or device.emulated:
+        at = compare.ratio(run, device, model)
+        if at is None or not run.paired:
             continue
-        ours, baseline = verdicts.medians(case), verdicts.medians(other)
+        interval = at(0.95)
+        ours, baseline = (compare.medians(device.case(name)) for name in (model.name, model.baseline))
         names.append(words.short(model.name, 30))
         factor = interval.inverse()
         for index in sorted(ours.keys() & baseline.keys()):

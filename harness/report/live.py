@@ -18,7 +18,13 @@ from harness.bench.events import (
     Stopped,
     Told,
 )
+from harness.bench.record import Model
 from harness.report import words
+
+
+def _prepared(model: Model) -> str:
+    sizes = f"{words.size(model.bnn_bytes)} from {words.size(model.source_bytes)}"
+    return f"{model.name}: {words.binary_share(model)} layers binary, {sizes}"
 
 
 def _ready(event: Ready) -> str:
@@ -45,10 +51,7 @@ def _failed(event: Failed) -> str:
 
 _LINES: dict[type[Any], Callable[[Any], str]] = {
     Told: lambda event: f"{event.device}: {event.text}" if event.device else event.text,
-    Prepared: lambda event: (
-        f"{event.model.name}: {words.binary_share(event.model)} layers binary, "
-        f"{words.size(event.model.bnn_bytes)} from {words.size(event.model.source_bytes)}"
-    ),
+    Prepared: lambda event: "\n".join(map(_prepared, event.models)),
     Built: lambda event: (
         f"Runtime for {event.build.target}: {words.size(event.build.binary_bytes)}, "
         + ("up to date" if event.up_to_date else f"built in {event.seconds:.1f} s")

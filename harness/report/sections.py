@@ -11,10 +11,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from harness.bench.compare import Result, results
 from harness.bench.record import BIT_KINDS, Build, Case, Caveat, Device, Layer, LayerTime, Model, Profile, Run
 from harness.report import charts, verdicts, words
 from harness.report.charts import Chart
-from harness.report.verdicts import Result, Sentence
+from harness.report.verdicts import Sentence
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,7 @@ class Row:
 
 
 def compare(run: Run) -> tuple[Row, ...]:
-    found = verdicts.results(run)
+    found = results(run)
     rows = []
     for result in found:
         slowest = max((r.time.estimate for r in found if r.device is result.device and r.time), default=0.0)

@@ -11,6 +11,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from harness.bench.aa import Noise
 from harness.bench.record import Agreement, Model, Run
 from harness.bench.verification import Verified
 from harness.model.graph import Array
@@ -41,11 +42,11 @@ def _table(run: Run) -> Table:
         table.add_column(heading, justify="right", no_wrap=True)
     for row in sections.compare(run):
         result = row.result
-        correct = result.outputs == "correct"
+        correct = words.outputs(result.case) == "correct"
         table.add_row(
             Text(words.short(result.model.name)),
             Text(words.short(result.device.name) + (" (emulated)" if result.device.emulated else "")),
-            Text(f"{'✓' if correct else '✕'} {result.outputs}", "green" if correct else "red"),
+            Text(f"{'✓' if correct else '✕'} {words.outputs(result.case)}", "green" if correct else "red"),
             words.binary_share(result.model),
             words.size(result.model.bnn_bytes),
             words.size(result.model.weight_bytes),
@@ -139,3 +140,13 @@ def checks(found: Mapping[str, Sequence[Mapping[str, Any]]]) -> RenderableType:
                 cells = (device, event["family"], event["kernel"], event["cases"], event["failures"])
                 table.add_row(*(Text(str(cell), style) for cell in cells))
     return table
+
+
+def noise(found: Sequence[Noise]) -> RenderableType:
+    """What A against A found, a line a device."""
+    lines = []
+    for each in found:
+        alarms = f"{each.false_alarms} of {each.blocks} intervals leave out 1 (5 % were promised)"
+        beyond = f"{each.verdicts} would have been called a difference"
+        lines.append(Text(f"{each.device}: {alarms}, {beyond}; noise floor {each.floor:.1%}"))
+    return Group(*lines)

@@ -7,45 +7,17 @@ An emulated board is never judged, a wrong output never timed: both rules live h
 from __future__ import annotations
 
 from dataclasses import dataclass
-from statistics import median
 from typing import Literal
 
-from harness.bench import stats
-from harness.bench.record import Case, Device, Model, Problem, Run
-from harness.bench.stats import Interval, Verdict
-from harness.errors import WrongOutput
+from harness.bench.compare import Result, SizeChange, pairs_needed, results, sizes
+from harness.bench.record import Device, Run
+from harness.bench.stats import Verdict
+from harness.errors import Inconclusive, RegressionProven, WrongOutput
 from harness.report import words
 
 Tone = Literal["good", "plain", "open", "bad"]
 
 TONES: dict[Verdict, Tone] = {"faster": "good", "same": "plain", "slight": "plain", "unclear": "open", "slower": "bad"}
-
-
-@dataclass(frozen=True)
-class Result:
-    """One model on one device.
-
-    Attributes:
-        time: median time of an inference, ns; None where nothing was timed.
-        ratio: its time / the baseline's, paired by round; None for the baseline and where it is not judged.
-        problem: why a part is missing, of the case or of its device.
-    """
-
-    model: Model
-    device: Device
-    case: Case | None
-    time: Interval | None
-    ratio: Interval | None
-    verdict: Verdict | None
-    problem: Problem | None
-
-    @property
-    def outputs(self) -> str:
-        return words.outputs(self.case)
-
-    @property
-    def wrong(self) -> bool:
-        return self.case is not None and self.case.agreement is not None and not self.case.agreement.ok
 
 
 @dataclass(frozen=True)
@@ -62,41 +34,12 @@ class Sentence:
         return f"{self.subject}: {self.claim}{', ' + self.rest if self.rest else ''}"
 
 
-def medians(case: Case | None) -> dict[int, float]:
-    """The median time of an inference of each process, by round."""
-    return {process.round: median(process.samples) for process in case.processes} if case else {}
-
-
-def compare(case: Case | None, baseline: Case | None) -> Interval | None:
-    """The ratio of two cases of one device over the rounds that they share; None where they share none."""
-    return stats.paired_ratio(medians(case), medians(baseline))
-
-
-def results(run: Run) -> tuple[Result, ...]:
-    """All results, by device and within it by model."""
-    return tuple(_result(run, device, model) for device in run.devices for model in run.models)
-
-
-def _result(run: Run, device: Device, model: Model) -> Result:
-    case, baseline = device.case(model.name), run.baseline(model)
-    times = list(medians(case).values())
-    ratio = compare(case, device.case(baseline.name)) if baseline and not device.emulated else None
-    return Result(
-        model=model,
-        device=device,
-        case=case,
-        time=stats.median(times) if times else None,
-        ratio=ratio,
-        verdict=stats.verdict(ratio, run.settings.delta) if ratio else None,
-        problem=(case.problem if case else None) or device.problem,
-    )
-
-
 def sentences(run: Run) -> tuple[Sentence, ...]:
     """The verdicts of the run, as many as there are things to say; what is wrong comes last and is never left out."""
     said: list[Sentence] = []
+    found = results(run)
     for device in run.devices:
-        own = [result for result in results(run) if result.device is device]
+        own = [result for result in found if result.device is device]
         if device.problem and not any(result.case for result in own):
             said.append(Sentence("bad", "✕", words.place(device), "no result", device.problem.what))
             continue
@@ -107,6 +50,8 @@ def sentences(run: Run) -> tuple[Sentence, ...]:
             judged = not device.emulated and (result.model.baseline or len(run.models) == 1)
             if failed or judged:
                 said.append(_sentence(run, result))
+    if run.kind == "compare":
+        said += [_size(change) for change in sizes(run)]
     order: dict[Tone, int] = {"good": 0, "plain": 1, "open": 2, "bad": 3}
     return tuple(sorted(said, key=lambda sentence: order[sentence.tone]))
 
@@ -123,22 +68,38 @@ def _emulated(device: Device, own: list[Result]) -> list[Sentence]:
 def _sentence(run: Run, result: Result) -> Sentence:
     baseline = run.baseline(result.model)
     subject = f"{words.short(result.model.name)} on {words.place(result.device)}"
-    size = words.smaller(result.model, baseline) if baseline else ""
+    smaller = words.smaller(result.model, baseline) if baseline else ""
     if result.wrong:
-        return Sentence(
-            "bad", "✕", subject, "wrong output", f"{result.outputs.removeprefix('WRONG: ')}, so it was not timed"
-        )
+        differ = words.outputs(result.case).removeprefix("WRONG: ")
+        return Sentence("bad", "✕", subject, "wrong output", f"{differ}, so it was not timed")
     if result.case is None or not result.case.correct:
         return Sentence("bad", "✕", subject, "no result", result.problem.what if result.problem else "it was not run")
     if result.ratio is None or result.verdict is None or baseline is None:
         time = words.duration(result.time.estimate) if result.time else "not timed"
         lost = result.problem.what if result.problem else ""
-        return Sentence(
-            "bad" if lost else "plain", "✓", subject, time, ", ".join(filter(None, ["outputs correct", size, lost]))
-        )
+        rest = _listed("outputs correct", smaller, lost)
+        return Sentence("bad" if lost else "plain", "✓", subject, time, rest)
     claim = words.speed(result.ratio, result.verdict, words.short(baseline.name))
-    rest = ", ".join(filter(None, ["outputs correct", size]))
+    if run.kind == "compare":
+        claim = f"{words.CHANGES[result.verdict]}, {claim}"
+    needed = pairs_needed(result)
+    more = f"about {needed} pairs would decide" if needed and run.paired else ""
+    loose = "" if run.paired else "unpaired: the two were not measured side by side"
+    rest = _listed("outputs correct", "" if run.kind == "compare" else smaller, more, loose)
     return Sentence(TONES[result.verdict], words.ICONS[result.verdict], subject, claim, rest)
+
+
+def _size(change: SizeChange) -> Sentence:
+    what = {"file": "model file", "memory": "working memory", "program": "program"}[change.what]
+    subject = f"{what} of {words.short(change.model)}" + (f" on {change.device}" if change.device else "")
+    sizes_ = f"{words.size(change.before)} before, {words.size(change.after)} now"
+    if change.grown:
+        return Sentence("bad", "▼", subject, "regression, larger", sizes_)
+    return Sentence("plain", "=", subject, "smaller" if change.after < change.before else "hardly larger", sizes_)
+
+
+def _listed(*parts: str) -> str:
+    return ", ".join(part for part in parts if part)
 
 
 def tally(run: Run) -> str:
@@ -156,9 +117,20 @@ def tally(run: Run) -> str:
     return f"{cases}: {', '.join(parts)}" + (f"; {unclear} inconclusive" if unclear else "")
 
 
-def exit_code(run: Run) -> int:
-    """What a command that made this run ends with: a wrong output before a device without a result."""
+def exit_code(run: Run, strict: bool = False) -> int:
+    """What the command that made this run ends with: a wrong output comes before a regression, that before a device
+    without a result, that before an inconclusive comparison, which counts under `strict`.
+
+    Only a comparison is a gate, and only of what was measured side by side.
+    """
     found = results(run)
     if any(result.wrong for result in found):
         return WrongOutput.exit_code
-    return max((result.problem.exit_code for result in found if result.problem), default=0)
+    gate = run.kind == "compare"
+    slower = run.paired and any(result.verdict == "slower" for result in found)
+    if gate and (slower or any(change.grown for change in sizes(run))):
+        return RegressionProven.exit_code
+    if lost := max((result.problem.exit_code for result in found if result.problem), default=0):
+        return lost
+    undecided = not run.paired or any(result.verdict == "unclear" for result in found)
+    return Inconclusive.exit_code if gate and strict and undecided else 0

@@ -22,6 +22,15 @@ KINDS = {
 ICONS: dict[Verdict, str] = {"faster": "▲", "slower": "▼", "same": "=", "slight": "≈", "unclear": "?"}
 
 
+CHANGES: dict[Verdict, str] = {
+    "faster": "improved",
+    "slower": "regression",
+    "same": "equivalent",
+    "slight": "small change",
+    "unclear": "inconclusive",
+}
+
+
 def duration(ns: float) -> str:
     """A time to three digits: "812 ns", "45.3 µs", "1.24 ms", "3.10 s"."""
     for unit, size in (("ns", 1.0), ("µs", 1e3), ("ms", 1e6), ("s", 1e9)):

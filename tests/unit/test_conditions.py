@@ -4,7 +4,9 @@
 from __future__ import annotations
 
 from harness.bench import caveats, conditions
-from harness.bench.record import Case, Conditions, Device, Process
+from harness.bench.record import Case, Conditions, Device, Process, Run, Variant
+from harness.bench.variants import AS_USUAL
+from tests.unit.records import model
 
 UNKNOWN = Conditions()
 
@@ -18,8 +20,10 @@ def process(before: Conditions = UNKNOWN, **changes: object) -> Process:
     return made.model_copy(update=changes)
 
 
-def codes(board: Device) -> list[str]:
-    return [caveat.code for look in caveats.LOOKS for caveat in look(board)]
+def codes(board: Device, variant: Variant = AS_USUAL) -> list[str]:
+    net = model("m").model_copy(update={"variant": variant})
+    run = Run(id="20261123-000000-0000", created="", version="", models=(net,), devices=(board,))
+    return [caveat.code for caveat in caveats.find(run)]
 
 
 def test_the_hottest_zone_and_the_fastest_core_count() -> None:
@@ -50,6 +54,7 @@ def test_what_spoils_numbers_is_said_and_emulated_boards_are_not_judged() -> Non
     board = device(cases=(case,), host={"isa": ["scalar", "neon"], "pointer_bits": 64})
     assert codes(board) == ["REFERENCE_KERNEL", "RESTLESS", "NO_STEADY_STATE"]
     assert codes(board.model_copy(update={"emulated": True})) == []
+    assert "REFERENCE_KERNEL" not in codes(board, Variant(isa_mask="scalar")), "who asks for it need not be told"
 
 
 def test_a_clock_that_moves_is_a_note() -> None:

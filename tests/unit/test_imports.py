@@ -24,8 +24,9 @@ ROOMS: dict[str, set[str]] = {
     "board": {"cross"},  # stand-in boards are put together from fetched packages
     "bench": {"model", "cross", "board"},
     "report": {"model", "bench"},
+    "commands": {"model", "cross", "board", "bench", "report"},
 }
-GROUND = {"errors", "abi"}
+GROUND = {"errors", "abi", "options"}
 
 
 def imports(file: Path) -> Iterator[str]:

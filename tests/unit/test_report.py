@@ -12,6 +12,7 @@ from html.parser import HTMLParser
 import pytest
 from rich.console import Console
 
+from harness.bench.compare import results
 from harness.bench.record import Case, Run
 from harness.report import page, terminal, verdicts, words
 from harness.report.sections import SECTIONS
@@ -82,7 +83,7 @@ def test_every_outcome_is_told() -> None:
 
 
 def test_emulated_and_wrong_results_have_no_ratio() -> None:
-    for result in verdicts.results(story()):
+    for result in results(story()):
         if result.device.emulated or result.wrong or result.device.name == "zero":
             assert result.ratio is None
             assert result.verdict is None

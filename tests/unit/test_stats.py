@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 
 import numpy as np
 import pytest
@@ -27,7 +28,7 @@ def test_signed_rank_gives_the_published_estimate_and_interval() -> None:
 )
 def test_trim_follows_the_published_critical_values(n: int, critical: int) -> None:
     """Two-sided 5 % critical values of Wilcoxon's T, as in any table of them."""
-    assert stats._trim(n, 0.05) == critical + 1
+    assert stats._cut(stats._signed_rank_counts(n), 0.05) == critical + 1
 
 
 def test_too_few_pairs_have_no_interval() -> None:
@@ -79,3 +80,43 @@ def test_intervals_hold_the_truth_as_often_as_they_promise(n: int) -> None:
         assert found.high is not None
         missed += not found.low <= 1 <= found.high
     assert 0.03 <= missed / runs <= 0.065
+
+
+@pytest.mark.parametrize(("n", "m", "critical"), [(5, 5, 2), (7, 7, 8), (8, 10, 17), (10, 10, 23), (15, 12, 49)])
+def test_rank_sum_follows_the_published_critical_values(n: int, m: int, critical: int) -> None:
+    """Two-sided 5 % critical values of Mann and Whitney's U, as in any table of them."""
+    assert stats._cut(stats._rank_sum_counts(n, m), 0.05) == critical + 1
+
+
+def test_unpaired_ratio_gives_the_published_estimate_and_interval() -> None:
+    """Permeability of a membrane at term and earlier (Hollander, Wolfe & Chicken, table 4.1): the estimate is 0.305, and
+    R's wilcox.test gives the 95 % interval (-0.15, 0.76)."""
+    term = [0.80, 0.83, 1.89, 1.04, 1.45, 1.38, 1.91, 1.64, 0.73, 1.46]
+    early = [1.15, 0.88, 0.90, 0.74, 1.21]
+    found = stats.unpaired_ratio(np.exp(term).tolist(), np.exp(early).tolist())
+    assert found.low is not None
+    assert found.high is not None
+    assert math.log(found.estimate) == pytest.approx(0.305)
+    assert math.log(found.low) == pytest.approx(-0.15)
+    assert math.log(found.high) == pytest.approx(0.76)
+
+
+def test_many_comparisons_need_more_evidence_each() -> None:
+    """Seven pairs can prove three comparisons at once and not twenty."""
+    times = (2.0 * (1 + 0.001 * np.random.default_rng(3).standard_normal(7))).tolist()
+    comparison = (partial(stats.ratio, times, [1.0] * 7), 0.03)
+    assert stats.verdicts([comparison] * 3) == ["slower"] * 3
+    assert stats.verdicts([comparison] * 20) == ["slight"] * 20
+
+
+def test_chance_does_not_make_a_verdict_among_many() -> None:
+    """Runs of ten equal models each: at most 5 % of the runs, not of the models, may hold a false verdict."""
+    draw = np.random.default_rng(11)
+    alarms = 0
+    for _ in range(200):
+        family = []
+        for _ in range(10):
+            candidate, baseline = np.exp(draw.normal(0, 0.01, (2, 20)))
+            family.append((partial(stats.ratio, candidate.tolist(), baseline.tolist()), 0.0))
+        alarms += any(each in ("faster", "slower") for each in stats.verdicts(family))
+    assert alarms / 200 <= 0.08

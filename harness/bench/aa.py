@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A against A: how often a board makes a difference out of nothing, and how large.
+
+The run holds many rounds of each model against itself; every block of rounds is judged as a run of its own would be.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from harness.bench import compare, stats
+from harness.bench.record import Run
+
+BLOCK = 7
+"""Rounds that are judged together: the least number that a verdict may rest on."""
+
+
+@dataclass(frozen=True)
+class Noise:
+    """What A against A found on a device.
+
+    Attributes:
+        false_alarms: blocks whose 95 % interval leaves out a ratio of 1; of `blocks`, 5 % are what was promised.
+        verdicts: blocks that were called faster or slower, beyond delta: these would have been regressions.
+        floor: 95 % of the blocks' ratios differ from 1 by less than this.
+    """
+
+    device: str
+    false_alarms: int
+    verdicts: int
+    blocks: int
+    floor: float
+
+
+def assess(run: Run) -> tuple[Noise, ...]:
+    """The noise of every device that measured at least one block."""
+    found = []
+    for device in run.devices:
+        ratios = []
+        for model in run.models:
+            if model.baseline and not device.emulated:
+                ours, theirs = (compare.medians(device.case(name)) for name in (model.name, model.baseline))
+                shared = sorted(ours.keys() & theirs.keys())
+                blocks = [shared[start : start + BLOCK] for start in range(0, len(shared) - BLOCK + 1, BLOCK)]
+                ratios += [stats.ratio([ours[r] for r in block], [theirs[r] for r in block]) for block in blocks]
+        if ratios:
+            alarms = sum(not (r.low or 0) <= 1 <= (r.high or math.inf) for r in ratios)
+            beyond = sum(stats.verdict(r, run.settings.delta) in ("faster", "slower") for r in ratios)
+            floor = math.expm1(float(np.quantile([abs(math.log(r.estimate)) for r in ratios], 0.95)))
+            found.append(Noise(device.name, alarms, beyond, len(ratios), floor))
+    return tuple(found)

@@ -1,0 +1,145 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What every command shares: how it is declared, where it prints, and how a mistake ends it.
+
+This is the one room of the harness that prints. Standard output holds the result, standard error the news.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from json import dumps
+from pathlib import Path
+from typing import Any
+
+from invoke.collection import Collection
+from invoke.exceptions import Exit
+from invoke.tasks import task
+from rich.console import Console
+from rich.text import Text
+
+from harness.bench.execute import unexpected
+from harness.board import inventory
+from harness.cross.toolchain import ROOT
+from harness.errors import BitrigError
+
+RUNS = Path(os.environ.get("BITRIG_RUNS", ROOT / "runs"))
+
+HELP = {
+    "device": "name, tag or glob of devices.yaml (repeat or separate by commas)",
+    "model": "a model file (repeat or separate by commas); the first is the baseline",
+    "input": "an .npy or .npz file (repeat for a model of several inputs)",
+    "output": "where to write an output, .npy (repeat likewise)",
+    "golden": "the expected output, .npy or .npz (repeat likewise)",
+    "atol": "largest absolute difference that is right",
+    "rtol": "largest relative difference that is right, added to atol",
+    "target": "a file of toolchains/, or host (repeat or separate by commas)",
+    "toolchain": "zig or gcc; what devices.yaml says for the target where absent",
+    "threads": "threads of the runtime; what devices.yaml says where absent",
+    "isa-mask": "instruction sets that the runtime may use, such as neon,scalar",
+    "kernel": "force a kernel: family=name (repeat)",
+    "objects": "mapping of custom Keras classes to known quantisers (YAML)",
+    "json": "one JSON document on standard output and nothing else",
+    "run": "id of a run, the beginning of one, or last",
+    "corpus": "a folder with a manifest.json",
+    "format": "model formats to take, such as h5 (repeat or separate by commas)",
+    "strict": "also fail on what is only missing or undecided",
+    "rounds": "least and most rounds: 7-30",
+    "budget": "seconds that a device may measure",
+    "precision": "half-width of an interval that is enough, as a fraction",
+    "seed": "of the order of processes; random where absent, and recorded",
+    "resume": "a run to go on with: nothing is measured twice",
+    "baseline": "a git revision, a stored run, or KEY=VALUE of rev, threads, isa-mask, kernel, model (repeat)",
+    "candidate": "likewise; the working tree where absent",
+    "delta": "a ratio nearer to 1 than this is no difference",
+    "repetitions": "how many runs' worth of rounds",
+    "family": "a kernel family (repeat or separate by commas)",
+    "name": "a stand-in board (repeat or separate by commas)",
+}
+
+out = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
+news = Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+def command(*lists: str) -> Callable[[Callable[..., None]], Any]:
+    """An Invoke task with long options only, whose expected errors become a message and an exit code.
+
+    Args:
+        lists: options that repeat.
+    """
+
+    def made(function: Callable[..., None]) -> Any:
+        names = function.__code__.co_varnames[: function.__code__.co_argcount]
+
+        @functools.wraps(function)
+        def guarded(*args: Any, **kwargs: Any) -> None:
+            try:
+                function(*args, **kwargs)
+            except (BitrigError, BrokenPipeError, Exception) as error:
+                if isinstance(error, Exit) or os.environ.get("BITRIG_DEBUG"):
+                    raise
+                raise Exit(code=complain(error)) from None
+
+        options = {name: HELP[name] for name in (name.replace("_", "-") for name in names) if name in HELP}
+        return task(guarded, auto_shortflags=False, positional=(), iterable=list(lists), help=options)
+
+    return made
+
+
+def complain(error: Exception) -> int:
+    """Tells what happened, why, and what to do; returns the exit code."""
+    if not isinstance(error, BitrigError):
+        problem = unexpected(error)
+        error = BitrigError(problem.what, problem.why, problem.remedy)
+    news.print(Text(f"✕ {error.what}", "bold red"))
+    for part in filter(None, (error.why, error.remedy)):
+        news.print(Text(part))
+    return error.exit_code
+
+
+@contextmanager
+def telling() -> Iterator[Callable[..., None]]:
+    """A listener for news: on a terminal, passing lines take turns in one line, which is gone at the end."""
+    if not news.is_terminal:
+        yield lambda line, passing=True: news.print(Text(line))
+        return
+    with news.status("") as status:
+
+        def tell(line: str, passing: bool = True) -> None:
+            if passing:
+                status.update(Text(line))
+            else:
+                news.print(Text(line, "dim"))
+
+        yield tell
+
+
+def toolchain_of(known: inventory.Inventory, target: str, asked: str | None) -> str:
+    return asked or (known.targets[target].toolchain if target in known.targets else "zig")
+
+
+def relative(path: Path) -> str:
+    """A path as a person in this folder would type it."""
+    return os.path.relpath(path)
+
+
+def say_json(document: Any) -> None:
+    """One JSON document on standard output; a text is taken for one that is ready."""
+    ready = document if isinstance(document, str) else dumps(document, indent=1, ensure_ascii=False, default=str)
+    sys.stdout.write(ready + "\n")
+
+
+def typed() -> tuple[str, ...]:
+    """The command as a person typed it: the wrapper puts `--search-root DIR` before it."""
+    words = sys.argv[1:]
+    return ("./inv", *(words[2:] if words[:1] == ["--search-root"] else words))
+
+
+def group(**tasks: Any) -> Collection:
+    found = Collection()
+    for name, each in tasks.items():
+        found.add_task(each, name=name)
+    return found

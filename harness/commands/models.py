@@ -1,0 +1,173 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Commands about models and kernels: build, explain, run, verify, check."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from invoke.context import Context
+from invoke.exceptions import Exit
+
+from harness.bench import execute, once, subject, variants, verification
+from harness.bench.corpus import arrays
+from harness.bench.corpus import read as read_corpus
+from harness.bench.golden import compare as agreement_of
+from harness.board import inventory
+from harness.commands.console import command, out, relative, say_json, telling, toolchain_of
+from harness.cross import build as cross
+from harness.cross.toolchain import ROOT
+from harness.errors import UsageError, WrongOutput
+from harness.model import pipeline
+from harness.options import many, number, one
+from harness.options import path as optional
+from harness.report import terminal, words
+
+
+def describe(made: cross.Build, target: str) -> str:
+    state = "up to date" if made.up_to_date else f"built in {made.seconds:.1f} s"
+    compiler = f"{made.compiler} {made.compiler_version}"
+    return f"{target}: {words.size(made.bytes)} by {compiler}, {state}: {relative(made.binary)}"
+
+
+@command("target")
+def build(c: Context, target: list[str], toolchain: str | None = None, json: bool = False) -> None:
+    """Compile the runtime for targets."""
+    known, made = inventory.load(ROOT), []
+    with telling() as tell:
+        for name in many(target) or ["host"]:
+            made.append(cross.build(name, toolchain=toolchain_of(known, name, toolchain), progress=tell))
+            if not json:
+                out.print(describe(made[-1], name))
+    if json:
+        say_json([asdict(each) for each in made])
+
+
+@command("model")
+def explain(c: Context, model: list[str], objects: str | None = None, json: bool = False) -> None:
+    """Say of every layer whether it is binary, why not, and what to change."""
+    paths = [Path(name) for name in many(model)]
+    if not paths:
+        raise UsageError("explain needs a model.", "", "For example: ./inv explain --model models/seed_dorefa.h5")
+    prepared = [pipeline.prepare(path, optional(objects)) for path in paths]
+    if json:
+        documents = [each.explain() for each in prepared]
+        say_json(documents[0] if len(documents) == 1 else documents)
+    else:
+        for each, name in zip(prepared, variants.names(paths), strict=True):
+            out.print(terminal.explanation(subject.model(each, name)))
+
+
+@command("model", "device", "input", "output", "golden", "kernel")
+def run(
+    c: Context,
+    model: list[str],
+    device: list[str],
+    input: list[str],
+    output: list[str],
+    golden: list[str],
+    kernel: list[str],
+    atol: str = "1e-5",
+    rtol: str = "0",
+    threads: str | None = None,
+    isa_mask: str | None = None,
+    toolchain: str | None = None,
+    objects: str | None = None,
+    json: bool = False,
+) -> None:
+    """Run a model once on a device with your own arrays, and compare with golden outputs."""
+    known = inventory.load(ROOT)
+    (where,) = known.select([one(device or ["local"], "--device")])
+    prepared = pipeline.prepare(Path(one(model, "--model")), optional(objects))
+    given = [array for name in many(input) for array in arrays(Path(name), prepared.graph.inputs)]
+    wanted = [array for name in many(golden) for array in arrays(Path(name))]
+    options = ["--threads", str(number(threads, "--threads") or where.threads)]
+    options += ["--isa-mask", isa_mask] if isa_mask else []
+    options += [part for name in kernel for part in ("--kernel", name)]
+    with telling() as tell, once.opened(where, toolchain_of(known, where.target, toolchain), tell) as board:
+        found = once.run(board, prepared, given, options)
+    for name, array in zip(many(output), found, strict=False):
+        np.save(name, array)
+    agreement = None
+    if wanted:
+        agreement = agreement_of(found, wanted, number(atol, "--atol", float), number(rtol, "--rtol", float))
+    if json:
+        shapes = [{"shape": list(array.shape), "dtype": array.dtype.name} for array in found]
+        say_json(
+            {
+                "model": prepared.name,
+                "device": where.name,
+                "outputs": shapes,
+                "golden": agreement and agreement.model_dump(),
+            }
+        )
+    else:
+        out.print(terminal.ran(prepared.name, where.name, found, agreement))
+    if agreement and not agreement.ok:
+        raise Exit(code=WrongOutput.exit_code)
+
+
+@command("device", "format")
+def verify(
+    c: Context,
+    device: list[str],
+    format: list[str],
+    corpus: str | None = None,
+    toolchain: str | None = None,
+    objects: str | None = None,
+    strict: bool = False,
+    json: bool = False,
+) -> None:
+    """Check every model of a corpus against its golden output, by the reference and on devices."""
+    if corpus is None:
+        raise UsageError("verify needs a corpus.", "", "For example: ./inv verify --corpus DIR --device local")
+    known, found, sound = inventory.load(ROOT), [], []
+    with telling() as tell:
+        for result, subject in verification.on_host(read_corpus(Path(corpus), tuple(many(format))), optional(objects)):
+            found.append(result)
+            tell(terminal.verified(result), result.outcome == "ok")
+            if subject:
+                sound.append(subject)
+        for where in known.select(many(device) or ["local"]):
+            with once.opened(where, toolchain_of(known, where.target, toolchain), tell) as board:
+                for result in verification.on_device(sound, board):
+                    found.append(result)
+                    tell(terminal.verified(result), result.outcome == "ok")
+    if json:
+        say_json({"corpus": corpus, "results": [asdict(result) | {"fails": result.fails} for result in found]})
+    else:
+        out.print(terminal.verification(found))
+    if any(result.fails or (strict and result.outcome != "ok") for result in found):
+        raise Exit(code=WrongOutput.exit_code)
+
+
+@command("device", "family")
+def check(
+    c: Context,
+    device: list[str],
+    family: list[str],
+    seed: str | None = None,
+    toolchain: str | None = None,
+    json: bool = False,
+) -> None:
+    """Check every kernel that a device can run against the scalar one, on the device."""
+    known = inventory.load(ROOT)
+    options = ["--seed", str(number(seed, "--seed"))] if seed else []
+    wanted = many(family)
+    found: dict[str, list[dict[str, Any]]] = {}
+    with telling() as tell:
+        for where in known.select(many(device) or ["local"]):
+            with once.opened(where, toolchain_of(known, where.target, toolchain), tell) as board:
+                events = found.setdefault(where.name, [])
+                for arguments in [["--family", name] for name in wanted] or [[]]:
+                    for event in execute.check(board.link, board.binary, [*arguments, *options]):
+                        events.append(event)
+                        tell(terminal.checked(where.name, event), event["type"] != "failure")
+    if json:
+        say_json(found)
+    else:
+        out.print(terminal.checks(found))
+    if any(event["type"] == "failure" for events in found.values() for event in events):
+        raise Exit(code=WrongOutput.exit_code)

@@ -1,0 +1,198 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Commands that measure and judge: bench, bench.aa, compare, report."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Literal, NoReturn
+
+from invoke.context import Context
+from invoke.exceptions import Exit
+
+from harness.bench import aa, fleet, store, variants
+from harness.bench import compare as comparison
+from harness.bench.events import Event, Finished
+from harness.bench.record import Run, Settings, Variant
+from harness.bench.variants import Entrant
+from harness.board import inventory, lab
+from harness.commands.console import RUNS, command, out, relative, say_json, telling, toolchain_of, typed
+from harness.cross.toolchain import ROOT
+from harness.errors import UsageError
+from harness.options import many, number, span
+from harness.options import path as optional
+from harness.report import live, terminal, verdicts
+
+SEEDS = ("seed_float", "seed_ste_sign", "seed_dorefa")
+
+
+def default_devices(known: inventory.Inventory) -> list[str]:
+    """This machine, and every stand-in board that is up."""
+    up = {standing.name for standing in lab.status() if standing.up}
+    return ["local", *(device.name for device in known.devices.values() if device.emulated and device.lab in up)]
+
+
+def model_files(given: Iterable[str]) -> list[Path]:
+    """The model files asked for; the three nets of the tree where none is."""
+    return [Path(name) for name in many(given)] or [Path(relative(ROOT / "models" / f"{s}.h5")) for s in SEEDS]
+
+
+def settings_of(rounds: str | None, budget: str | None, precision: str | None, delta: str | None = None) -> Settings:
+    usual = Settings()
+    return Settings(
+        rounds=span(rounds, "--rounds") or usual.rounds,
+        budget=number(budget, "--budget", float) or usual.budget,
+        precision=number(precision, "--precision", float) or usual.precision,
+        delta=number(delta, "--delta", float) or usual.delta,
+    )
+
+
+def plan_of(
+    kind: Literal["bench", "compare", "aa"],
+    field: tuple[Entrant, ...],
+    device: Iterable[str],
+    toolchain: str | None,
+    settings: Settings,
+    seed: str | None,
+    objects: str | None = None,
+) -> fleet.Plan:
+    known = inventory.load(ROOT)
+    chosen = known.select(many(device) or (default_devices(known) if kind == "bench" else ["local"]))
+    return fleet.Plan(
+        entrants=field,
+        devices=chosen,
+        toolchains={d.target: toolchain_of(known, d.target, toolchain) for d in chosen},
+        settings=settings,
+        seed=number(seed, "--seed") or secrets.randbelow(2**31),
+        command=typed(),
+        objects=optional(objects),
+        kind=kind,
+    )
+
+
+def measured(events: Iterable[Event]) -> Run:
+    """Follows a run to its end and returns its record."""
+    with telling() as tell:
+        for event in events:
+            if isinstance(event, Finished):
+                return event.run
+            if line := live.line(event):
+                tell(line, isinstance(event, live.PASSING))
+    raise AssertionError("a run ends with Finished")
+
+
+def follow(events: Iterable[Event], json: bool, strict: bool = False) -> NoReturn:
+    show(measured(events), json, strict)
+
+
+def show(done: Run, json: bool, strict: bool = False) -> NoReturn:
+    """Writes the report of a run, prints its summary, and ends with its exit code."""
+    tell_of(done, json)
+    raise Exit(code=verdicts.exit_code(done, strict))
+
+
+def tell_of(done: Run, json: bool) -> None:
+    from harness.report import page  # its charts take a while to load
+
+    written = page.write(RUNS, done)
+    if json:
+        say_json(done.model_dump_json(by_alias=True, indent=1))
+    else:
+        out.print(terminal.summary(done), f"\nReport: {relative(written)}", sep="\n")
+
+
+@command("device", "model", "kernel")
+def bench(
+    c: Context,
+    device: list[str],
+    model: list[str],
+    kernel: list[str],
+    rounds: str | None = None,
+    budget: str | None = None,
+    precision: str | None = None,
+    threads: str | None = None,
+    isa_mask: str | None = None,
+    toolchain: str | None = None,
+    objects: str | None = None,
+    seed: str | None = None,
+    resume: str | None = None,
+    json: bool = False,
+) -> None:
+    """Prove models right on devices, time them, write the report. Without options: the three seed nets, here."""
+    if resume:
+        begun = store.load(store.find(RUNS, resume))
+        if begun.finished:
+            show(begun, json)
+        known = inventory.load(ROOT)
+        plan = fleet.again(begun, known.select([d.name for d in begun.devices]))
+        follow(fleet.resume(plan, RUNS, begun), json)
+    variant = Variant(threads=number(threads, "--threads"), isa_mask=isa_mask, kernels=tuple(kernel))
+    field = variants.side_by_side(model_files(model), variant)
+    settings = settings_of(rounds, budget, precision)
+    follow(fleet.bench(plan_of("bench", field, device, toolchain, settings, seed, objects), RUNS), json)
+
+
+@command("device", "model")
+def bench_aa(
+    c: Context,
+    device: list[str],
+    model: list[str],
+    repetitions: str = "20",
+    toolchain: str | None = None,
+    seed: str | None = None,
+    json: bool = False,
+) -> None:
+    """Measure each model against itself: how often does a board make a difference out of nothing?"""
+    rounds = aa.BLOCK * number(repetitions, "--repetitions")
+    settings = Settings(rounds=(rounds, rounds), precision=0.0, budget=float("inf"))
+    field = variants.twins(model_files(model))
+    done = measured(fleet.bench(plan_of("aa", field, device, toolchain, settings, seed), RUNS))
+    noise = aa.assess(done)
+    for each in noise:
+        store.keep_noise(RUNS, each, done)
+    if json:
+        say_json([asdict(each) for each in noise])
+    else:
+        out.print(terminal.noise(noise))
+    raise Exit(code=verdicts.exit_code(done))
+
+
+@command("baseline", "candidate", "device", "model")
+def compare(
+    c: Context,
+    baseline: list[str],
+    candidate: list[str],
+    device: list[str],
+    model: list[str],
+    rounds: str | None = None,
+    budget: str | None = None,
+    precision: str | None = None,
+    delta: str | None = None,
+    toolchain: str | None = None,
+    seed: str | None = None,
+    strict: bool = False,
+    json: bool = False,
+) -> None:
+    """Judge a candidate against a baseline, side by side on devices; of two stored runs, unpaired."""
+    if not baseline:
+        raise UsageError(
+            "compare needs a baseline.", "", "A revision, a run, or KEY=VALUE: ./inv compare --baseline HEAD~1"
+        )
+    if len(baseline) == len(candidate) == 1 and all(store.is_run(RUNS, name) for name in (*baseline, *candidate)):
+        old, new = (store.load(store.find(RUNS, name)) for name in (*baseline, *candidate))
+        done = comparison.merge(old, new, store.new_id())
+        store.save(RUNS, done)
+        show(done, json, strict)
+    field = variants.pairs(
+        model_files(model), variants.asked(baseline, "--baseline"), variants.asked(candidate, "--candidate")
+    )
+    settings = settings_of(rounds, budget, precision, delta)
+    follow(fleet.bench(plan_of("compare", field, device, toolchain, settings, seed), RUNS), json, strict)
+
+
+@command()
+def report(c: Context, run: str = "last", json: bool = False) -> None:
+    """Write the report of a stored run anew, and show its summary."""
+    tell_of(store.load(store.find(RUNS, run)), json)

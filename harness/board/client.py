@@ -44,7 +44,7 @@ class Client(Transport):
         if not done.ok:
             raise DeviceLost(f"{self.device.name}: no answer ({done.stderr_tail}).")
 
-    def close(self) -> None:
+    def _close(self) -> None:
         pass
 
 

@@ -23,6 +23,7 @@ OWN = "devices.local.yaml"
 ALWAYS = {"devices": {"local": {"target": "host", "transport": "local"}}}
 
 CPUS = r"^(big|little|\d+(-\d+)?(,\d+(-\d+)?)*)$"
+ADDRESS = r"^[^\s:]+:\d+$"
 NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
 SECRETS = re.compile(r"pass(word|phrase|wd)?$|secret|token|private_?key|identity", re.IGNORECASE)
 
@@ -31,6 +32,7 @@ WORKDIR = r"^(~/|/)[A-Za-z0-9._/+@-]*$"
 
 SHAPES = {
     CPUS: "CPUs are a list such as 0-3 or 4,5, or big, or little",
+    ADDRESS: "an address looks like lab.local:20408",
     NAME: "a name is made of letters, digits, '.', '_' and '-'",
     WORKDIR: "a folder on the board starts with / or ~/ and has no spaces",
 }
@@ -62,6 +64,13 @@ class Target(_Frozen):
     """The compiler that is used when none is asked for."""
 
 
+class Labgrid(_Frozen):
+    coordinator: str = Field(pattern=ADDRESS)
+    """host:port of the coordinator of the lab."""
+    tags: dict[str, Annotated[str, BeforeValidator(_text)]] = Field(min_length=1)
+    """Tags that the place must have; `name` is its own name."""
+
+
 class Settings(_Frozen):
     """What `defaults` may set for every device."""
 
@@ -77,6 +86,8 @@ class Settings(_Frozen):
     """An ssh configuration file to use in place of ~/.ssh/config."""
     lab: str | None = None
     """The stand-in board behind this device; `inv lab.up` starts it and knows its address and keys."""
+    labgrid: Labgrid | None = None
+    """A shared lab that lends the board and knows its address."""
     runner: Annotated[tuple[str, ...], BeforeValidator(_words, json_schema_input_type=str | tuple[str, ...])] = ()
     """Words put before every program on the board, such as an emulator."""
     cpus: Annotated[
@@ -239,8 +250,9 @@ def _line(problem: dict[str, Any], marks: Marks) -> str:
 
 def _model_at(path: tuple[Any, ...]) -> type[BaseModel]:
     """The model that a place in the file is checked by."""
-    if path and path[-1] == "timeouts":
-        return Timeouts
+    inner: dict[Any, type[BaseModel]] = {"timeouts": Timeouts, "labgrid": Labgrid}
+    if path and path[-1] in inner:
+        return inner[path[-1]]
     if not path:
         return File
     models: dict[str, type[BaseModel]] = {"defaults": Settings, "targets": Target}

@@ -70,7 +70,7 @@ class OpenSsh(Client):
             raise
         self._open = True
 
-    def close(self) -> None:
+    def _close(self) -> None:
         subprocess.run([*self._argv("")[:-3], "-O", "exit", "--", self.device.address], capture_output=True)
         shutil.rmtree(self._folder, ignore_errors=True)
 

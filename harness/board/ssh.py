@@ -48,7 +48,7 @@ class Ssh(Transport):
             raise ssh_errors.lost(self.device, error) from error
         return SshProcess(self.device, channel, command, timeout, stdin)
 
-    def close(self) -> None:
+    def _close(self) -> None:
         close_connection(self._connection)
 
 

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import shlex
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from harness.board import transports
+from harness.board import labgrid, transports
 from harness.board.completed import Completed
 from harness.board.inventory import Device
 from harness.board.process import Process, shell_text
@@ -33,6 +34,7 @@ class Transport(ABC):
         self.workdir = device.workdir
         """The absolute path of the work directory on the board."""
         self._boot = ""
+        self._borrowed = ExitStack()  # what to give back
         self.session: str | None = None
         """The session on the board that `lock.hold` began; None when this connection does not hold the board."""
 
@@ -98,9 +100,13 @@ class Transport(ABC):
     def reopen(self) -> None:
         """Connect anew after DeviceLost. Raises what `connect` raises."""
 
-    @abstractmethod
     def close(self) -> None:
-        """Close the connection; what still runs there is ended."""
+        """Close the connection; what still runs there is ended, but for a session that is held."""
+        self._close()
+        self._borrowed.close()
+
+    @abstractmethod
+    def _close(self) -> None: ...
 
     def __enter__(self) -> Self:
         return self
@@ -108,7 +114,7 @@ class Transport(ABC):
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self.close()
 
-    def _settle(self) -> Self:
+    def _settle(self) -> None:
         """Make the work directory and learn its absolute path, which is all that a board must be able to do."""
         folder = self.device.workdir
         folder = f'"$HOME"/{shlex.quote(folder[2:])}' if folder.startswith("~/") else shlex.quote(folder)
@@ -116,27 +122,36 @@ class Transport(ABC):
             f"mkdir -p {folder} && cd {folder} && pwd -P && {BOOT_ID}", timeout=self.device.timeouts.connect
         )
         if not done.ok:
-            self.close()
             raise DeviceUnfit(
                 f"{self.device.name}: the work directory {self.device.workdir} cannot be used: {done.stderr_tail}.",
                 "It belongs to another user, or its file system is read-only or full.",
                 "Give another `workdir` in devices.local.yaml.",
             )
         self.workdir, _, self._boot = done.text.partition("\n")
-        return self
 
     def restarted(self) -> bool:
         """Whether the board was started anew since this connection was first made."""
         return self.run(BOOT_ID).text != self._boot
 
 
-def connect(device: Device) -> Transport:
-    """Open the device's transport.
+def connect(device: Device, waiting: Callable[[str], None] | None = None) -> Transport:
+    """Open the device's transport; a board of a shared lab is borrowed first, and given back on `close`.
+
+    Args:
+        waiting: is told who holds the boards of a shared lab that would do.
 
     Raises:
         Unreachable: no connection, or the login was refused.
         HostKeyRefused: the board's key is not trusted, or is another than the trusted one.
-        DeviceUnfit: connected, but the work directory cannot be used.
+        DeviceUnfit: connected, but the work directory cannot be used; or the lab has no board to lend.
     """
-    opened: Transport = transports.load(device.transport)(device)
-    return opened._settle()
+    with ExitStack() as borrowed:
+        placed = borrowed.enter_context(labgrid.placed(device, waiting))
+        opened: Transport = transports.load(placed.transport)(placed)
+        try:
+            opened._settle()
+        except BaseException:
+            opened.close()
+            raise
+        opened._borrowed = borrowed.pop_all()
+    return opened

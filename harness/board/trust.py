@@ -10,7 +10,7 @@ from pathlib import Path
 
 from paramiko import PKey
 
-from harness.board import known_hosts, openssh, ssh, ssh_settings
+from harness.board import known_hosts, labgrid, openssh, ssh, ssh_settings
 from harness.board.inventory import Device
 from harness.errors import UsageError
 
@@ -39,10 +39,20 @@ def fetch(device: Device) -> HostKey:
         UsageError: the device is not reached by SSH.
         Unreachable: it does not answer.
     """
-    if device.transport == "openssh":
-        return _by_openssh(device)
-    if device.transport != "ssh":
-        raise UsageError(f"{device.name} has no host key.", f"It is reached by `{device.transport}`.")
+    with labgrid.placed(device) as placed:
+        if device.transport == "openssh":
+            return _by_openssh(placed)
+        if device.transport != "ssh":
+            raise UsageError(f"{device.name} has no host key.", f"It is reached by `{device.transport}`.")
+        return _by_paramiko(placed)
+
+
+def accept(key: HostKey) -> None:
+    """Trust this key from now on, in place of any other for that name."""
+    known_hosts.store(key.name, key.key)
+
+
+def _by_paramiko(device: Device) -> HostKey:
     try:
         connection = ssh.open_connection(device)
     except known_hosts.Refused as refused:
@@ -51,11 +61,6 @@ def fetch(device: Device) -> HostKey:
         return _shown(connection.host, connection.client.get_transport().get_remote_server_key(), known=True)
     finally:
         ssh.close_connection(connection)
-
-
-def accept(key: HostKey) -> None:
-    """Trust this key from now on, in place of any other for that name."""
-    known_hosts.store(key.name, key.key)
 
 
 def _by_openssh(device: Device) -> HostKey:

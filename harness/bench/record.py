@@ -94,18 +94,37 @@ class Layer(Value):
     weight: str = ""
 
 
+class Node(Value):
+    """A node of the graph that runs; `inputs` are the nodes that it reads, "" standing for the model's input."""
+
+    name: str
+    op: str
+    inputs: tuple[str, ...] = ()
+
+
+class Peak(Value):
+    """What a board can do at most: "popcount" and "fma" per instruction set, "bandwidth"; `value` in `unit`."""
+
+    name: str
+    isa: str | None = None
+    value: float
+    unit: str = ""
+
+
 class Variant(Value):
     """How a model runs, where that is not as usual.
 
     Attributes:
         revision: a git revision whose runtime runs it; "" for the working tree.
         threads: None for what devices.yaml says; isa_mask, kernels: as `bnn` takes them.
+        twin: the float version of the same net: what binarising buys is the ratio to it.
     """
 
     revision: str = ""
     threads: int | None = None
     isa_mask: str | None = None
     kernels: tuple[str, ...] = ()
+    twin: bool = False
 
 
 class Model(Value):
@@ -114,7 +133,7 @@ class Model(Value):
     Attributes:
         name: unique in the run.
         baseline: the name of the model that this one is compared with; "" for one that is a baseline itself.
-        layers: those with weights, in order.
+        layers: those with weights, in order; graph: everything that runs.
         source: path as it was given.
         bnn_bytes: size of the `.bnn` file that ran.
         weight_bytes, weight_bytes_float: parameters as they are stored, and in float32.
@@ -134,6 +153,7 @@ class Model(Value):
     weight_bytes: int
     weight_bytes_float: int
     layers: tuple[Layer, ...]
+    graph: tuple[Node, ...] = ()
     inputs: tuple[tuple[int, ...], ...] = ()
     notes: tuple[str, ...] = ()
     input_seed: int = 0
@@ -280,6 +300,7 @@ class Device(Value):
     noise_floor: float | None = None
     problem: Problem | None = None
     cases: tuple[Case, ...] = ()
+    peaks: tuple[Peak, ...] = ()
     stopped: str = ""
 
     def case(self, model: str) -> Case | None:

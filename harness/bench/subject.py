@@ -10,9 +10,10 @@ from pathlib import Path
 
 from harness.bench import golden
 from harness.bench.golden import Golden
-from harness.bench.record import Caveat, Layer, Model
+from harness.bench.record import Caveat, Layer, Model, Node
 from harness.bench.variants import Entrant
 from harness.model import pipeline
+from harness.model.graph import Graph
 from harness.model.pipeline import Prepared
 
 
@@ -44,13 +45,17 @@ def prepare(field: Sequence[Entrant], objects: Path | None = None) -> Iterator[S
 
     Raises:
         ModelError: a model cannot be read or is refused.
+        WrongOutput: turning it into bits changed what it computes, in some layer that is named.
     """
     ready: dict[Path, tuple[Prepared, Golden]] = {}
     for entrant in field:
         if entrant.path not in ready:
             prepared = pipeline.prepare(entrant.path, objects)
-            ready[entrant.path] = prepared, golden.settle(prepared)
+            settled = golden.settle(prepared)
+            prepared.prove(settled.inputs)
+            ready[entrant.path] = prepared, settled
         prepared, settled = ready[entrant.path]
+        prepared = pipeline.twin(prepared) if entrant.variant.twin else prepared
         described = model(prepared, entrant.name, settled)
         described = described.model_copy(update={"baseline": entrant.baseline, "variant": entrant.variant})
         yield Subject(described, settled, prepared.bnn)
@@ -72,11 +77,20 @@ def model(prepared: Prepared, name: str, settled: Golden | None = None) -> Model
         weight_bytes=prepared.weight_bytes,
         weight_bytes_float=sum(layer.param_bytes_float for layer in layers),
         layers=layers,
+        graph=_nodes(prepared.binary),
         inputs=tuple(prepared.graph.tensors[name].shape for name in prepared.graph.inputs),
         notes=prepared.caveats,
         input_seed=settled.seed if settled else 0,
         atol=settled.atol if settled else 0.0,
         rtol=settled.rtol if settled else 0.0,
+    )
+
+
+def _nodes(graph: Graph) -> tuple[Node, ...]:
+    made = {node.output: node.name for node in graph.nodes} | dict.fromkeys(graph.inputs, "")
+    return tuple(
+        Node(name=node.name, op=node.op, inputs=tuple(made[name] for name in node.inputs if name in made))
+        for node in graph.nodes
     )
 
 

@@ -55,9 +55,17 @@ def names(paths: Sequence[Path]) -> list[str]:
     return result
 
 
-def side_by_side(paths: Sequence[Path], variant: Variant) -> tuple[Entrant, ...]:
-    """Models side by side: the first is the baseline of all others."""
+def side_by_side(paths: Sequence[Path], variant: Variant, twin: bool = False) -> tuple[Entrant, ...]:
+    """Models side by side: the first is the baseline of all others; or, with twins, each model's own float version."""
     called = names(paths)
+    if twin:
+        floats = variant.model_copy(update={"twin": True})
+        pairs = ((f"{name} (float twin)", name, path) for name, path in zip(called, paths, strict=True))
+        return tuple(
+            entrant
+            for old, new, path in pairs
+            for entrant in (Entrant(old, path, "", floats), Entrant(new, path, old, variant))
+        )
     return tuple(
         Entrant(n, p, "" if n == called[0] else called[0], variant) for n, p in zip(called, paths, strict=True)
     )

@@ -118,6 +118,7 @@ def bench(
     objects: str | None = None,
     seed: str | None = None,
     resume: str | None = None,
+    twin: bool = False,
     json: bool = False,
 ) -> None:
     """Prove models right on devices, time them, write the report. Without options: the three seed nets, here."""
@@ -129,7 +130,7 @@ def bench(
         plan = fleet.again(begun, known.select([d.name for d in begun.devices]))
         follow(fleet.resume(plan, RUNS, begun), json)
     variant = Variant(threads=number(threads, "--threads"), isa_mask=isa_mask, kernels=tuple(kernel))
-    field = variants.side_by_side(model_files(model), variant)
+    field = variants.side_by_side(model_files(model), variant, twin)
     settings = settings_of(rounds, budget, precision)
     follow(fleet.bench(plan_of("bench", field, device, toolchain, settings, seed, objects), RUNS), json)
 

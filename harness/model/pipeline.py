@@ -141,9 +141,10 @@ class Prepared:
         """
         inputs = self.random_inputs() if inputs is None else inputs
         before, flips, total = self.graph, 0, 0
+        expected = reference.trace(before, inputs)
         for name, rewrite in PASSES:
             after = rewrite(before)
-            ties = proof.compare(name, before, after, reference.trace(before, inputs), inputs)
+            ties, expected = proof.compare(name, before, after, expected, inputs)
             before, flips, total = after, flips + ties.count, total + ties.of
         return proof.Ties(flips, total)
 

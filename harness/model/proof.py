@@ -34,12 +34,17 @@ class Ties:
     of: int = 0
 
 
-def compare(name: str, before: Graph, after: Graph, expected: dict[str, Array], inputs: Sequence[Array]) -> Ties:
+def compare(
+    name: str, before: Graph, after: Graph, expected: dict[str, Array], inputs: Sequence[Array]
+) -> tuple[Ties, dict[str, Array]]:
     """Runs `after` and compares every tensor that `before` has too.
 
     Args:
         name: of the pass, for the message.
         expected: every value of `before`, from reference.trace.
+
+    Returns:
+        the ties, and every value of `after`, which the next pass is compared with.
 
     Raises:
         WrongOutput: some tensor differs by more than rounding explains.
@@ -64,7 +69,7 @@ def compare(name: str, before: Graph, after: Graph, expected: dict[str, Array], 
                     raise _wrong(name, node.name, f"values differ by up to {error:.3g}, rounding explains {bound:.3g}")
             value = twin
         found[node.output] = value
-    return Ties(flips, total)
+    return Ties(flips, total), found
 
 
 def _wrong(name: str, layer: str, what: str) -> WrongOutput:

@@ -41,7 +41,7 @@ def prove(graph: Graph, seed: int = 1) -> Graph:
     for name, rewrite in PASSES:
         after = rewrite(before)
         for inputs in samples:
-            ties = proof.compare(name, before, after, reference.trace(before, inputs), inputs)
+            ties, _ = proof.compare(name, before, after, reference.trace(before, inputs), inputs)
             assert ties.count == 0, f"{name}: {ties}"
         before = after
     return before

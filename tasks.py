@@ -41,7 +41,15 @@ ns = group(
 ns.add_collection(group(aa=runs.bench_aa), name="bench")
 ns.collections["bench"].add_task(runs.bench, name="run", default=True)
 ns.add_collection(
-    group(list=boards.device_list, trust=boards.device_trust, doctor=boards.device_doctor, unlock=boards.device_unlock),
+    group(
+        list=boards.device_list,
+        discover=boards.device_discover,
+        trust=boards.device_trust,
+        doctor=boards.device_doctor,
+        lock=boards.device_lock,
+        unlock=boards.device_unlock,
+        clean=boards.device_clean,
+    ),
     name="device",
 )
 ns.add_collection(group(up=boards.lab_up, down=boards.lab_down, status=boards.lab_status), name="lab")

@@ -11,9 +11,10 @@ from statistics import median
 from typing import Any
 
 from harness.bench import conditions, execute, golden, record, schedule
-from harness.bench.events import Event, Failed, Gated, Hosted, Profiled, Ready, Round, Stopped, Told
+from harness.bench.events import Event, Failed, Gated, Hosted, Peaked, Profiled, Ready, Round, Stopped, Told
 from harness.bench.record import LayerTime, Problem, Process, Profile, Settings
 from harness.bench.subject import Subject
+from harness.board import conditions as settings_of_board
 from harness.board import deploy, job, lock, probe, transport
 from harness.board.inventory import Device
 from harness.board.transport import Transport
@@ -82,8 +83,13 @@ def measure(
     Raises:
         DeviceError: the board came to nothing, or was lost on the way. What was emitted before stands.
     """
-    with transport.connect(device) as link, lock.hold(link, "bench", lambda who: emit(Told(device.name, who))):
-        facts = probe.facts(link)
+
+    def waiting(sentence: str) -> None:
+        emit(Told(device.name, sentence))
+
+    with transport.connect(device, waiting) as link, lock.hold(link, "bench", waiting):
+        kept = [setting.text for setting in settings_of_board.steady(link)]  # first, so that the facts show it
+        facts = probe.facts(link) | ({"settings": kept} if kept else {})
         pushed = deploy.push(link, files)
         emit(Ready(device.name, facts, pushed.bytes_sent, pushed.bytes_skipped))
         how = settings.model_copy(update=EMULATED) if device.emulated else settings
@@ -92,6 +98,8 @@ def measure(
         if not past.stopped:
             _rounds(board, seed, past)
         _profile(board, {case.model for case in past.cases if case.profile})
+        if not device.emulated and not past.peaks:
+            emit(Peaked(device.name, tuple(execute.peaks(link, pushed.paths["bnn"]))))
 
 
 def _prove(board: Board) -> None:

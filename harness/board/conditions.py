@@ -45,6 +45,14 @@ class Setting:
     def controlled(self) -> bool:
         return self.after == self.wanted
 
+    @property
+    def text(self) -> str:
+        """In words, the same for all CPUs that were treated alike."""
+        name = self.file.rpartition("/")[2]
+        if not self.controlled:
+            return f"{name} stays {self.after}: {self.wanted} is not allowed"
+        return f"{name} {self.after}" if self.before == self.after else f"{name} {self.before} → {self.after}"
+
 
 def steady(transport: Transport, policies: str = POLICIES) -> tuple[Setting, ...]:
     """Set the governor, and the frequency where the device pins one, until the board is let go.

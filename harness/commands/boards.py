@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Commands about boards: device.list, .trust, .doctor, .unlock, and the stand-ins' lab.up, .down, .status."""
+"""Commands about boards: device.list, .discover, .trust, .doctor, .lock, .unlock, .clean; lab.up, .down, .status."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from invoke.exceptions import Exit
 from rich.table import Table
 from rich.text import Text
 
-from harness.board import doctor, inventory, lab, lock, transport, trust
+from harness.board import deploy, discover, doctor, inventory, lab, lock, transport, trust
 from harness.commands.console import command, out, say_json
 from harness.cross.toolchain import ROOT
 from harness.errors import DeviceUnfit, UsageError
-from harness.options import many, one
+from harness.options import many, number, one
 
 
 @command()
@@ -66,6 +66,36 @@ def device_doctor(c: Context, device: list[str], json: bool = False) -> None:
                 out.print(Text(f"  {finding.level}: {finding.what} {finding.advice}"))
     if not all(each.fit for each in found):
         raise Exit(code=DeviceUnfit.exit_code)
+
+
+@command()
+def device_discover(c: Context, json: bool = False) -> None:
+    """Boards that are not in devices.yaml yet: hosts of ~/.ssh/config, neighbours on the network, adb."""
+    found = discover.search(inventory.load(ROOT))
+    if json:
+        say_json([asdict(each) for each in found])
+        return
+    for each in found:
+        out.print(Text(f"{each.host}: {each.what} ({each.transport}; {each.source})"))
+    if not found:
+        out.print("None that answers. Give a board's address as `host` in devices.local.yaml.")
+
+
+@command("device")
+def device_lock(c: Context, device: list[str], purpose: str = "work by hand", hours: str = "2") -> None:
+    """Keep a device for work by hand, for some hours or until it is unlocked."""
+    (where,) = inventory.load(ROOT).select([one(device, "--device")])
+    with transport.connect(where) as link:
+        lock.take(link, purpose, round(number(hours, "--hours", float) * 3600))
+    out.print(Text(f"{where.name}: yours for {hours} hours; let it go by: inv device.unlock --device {where.name}"))
+
+
+@command("device")
+def device_clean(c: Context, device: list[str]) -> None:
+    """Remove the models and binaries that were sent to devices."""
+    for where in inventory.load(ROOT).select(many(device) or ["local"]):
+        with transport.connect(where) as link, lock.hold(link, "cleaning up", out.print):
+            out.print(f"{where.name}: {deploy.clean(link) / 1e6:.1f} MB freed")
 
 
 @command("device")

@@ -13,7 +13,7 @@ import sys
 from invoke.context import Context
 from invoke.exceptions import Exit
 
-from harness.commands import boards, models, runs
+from harness.commands import boards, models, runs, upkeep
 from harness.commands.console import command, group
 from harness.cross.toolchain import ROOT
 
@@ -37,6 +37,8 @@ ns = group(
     compare=runs.compare,
     report=runs.report,
     test=test,
+    docs=upkeep.docs,
+    fuzz=upkeep.fuzz,
 )
 ns.add_collection(group(aa=runs.bench_aa), name="bench")
 ns.collections["bench"].add_task(runs.bench, name="run", default=True)

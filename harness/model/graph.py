@@ -80,6 +80,7 @@ class Graph:
         notes: what the importer found worth telling (a dropped training-only layer, an assumption).
         claims: the bits that the file's quantisers say they have, (input, kernel) by layer. Tools that trust them are
             quoted; nothing here does.
+        levels: the values that an input is promised to hold, by its name; an input that may hold any is not in it.
     """
 
     name: str
@@ -91,6 +92,12 @@ class Graph:
     source_format: str = ""
     notes: tuple[str, ...] = ()
     claims: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    levels: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+
+    @property
+    def spiking(self) -> bool:
+        """Whether it has neurons that remember: then the inputs' shapes are those of one time step of many."""
+        return any(node.op == "lif" for node in self.nodes)
 
     def producers(self) -> dict[str, Node]:
         """The node that computes each tensor."""
@@ -127,6 +134,7 @@ class Builder:
         self.outputs: list[str] = []
         self.notes: list[str] = []
         self.claims: dict[str, tuple[int, int]] = {}
+        self.levels: dict[str, tuple[float, ...]] = {}
         self._names: set[str] = set()
 
     def unique(self, name: str) -> str:
@@ -224,6 +232,7 @@ class Builder:
             source_format,
             tuple(self.notes),
             dict(self.claims),
+            dict(self.levels),
         )
 
     def _tensor(self, name: str, shape: tuple[int, ...], dtype: Dtype, **extra: Any) -> str:

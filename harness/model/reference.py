@@ -20,6 +20,8 @@ from harness.model import bits
 from harness.model.graph import Array, Graph, Tensor
 
 Params = Mapping[str, Any]
+Memory = dict[str, Array]
+"""The membranes of a graph's neurons after a step, by the tensor that they give; empty before the first step."""
 SMALLEST_NORMAL = np.float32(np.finfo(np.float32).tiny)
 
 
@@ -27,17 +29,45 @@ def run(graph: Graph, inputs: Sequence[Array]) -> list[Array]:
     """The outputs of a graph.
 
     Args:
-        inputs: one array for each of `graph.inputs`, in order, of exactly its shape.
+        inputs: one array for each of `graph.inputs`, in order, of exactly its shape; of a spiking graph, time steps one
+            after the other along the first axis.
 
     Returns:
-        one array for each of `graph.outputs`; one of dtype `bits` comes packed, as int32 words.
+        one array for each of `graph.outputs`, of every step; one of dtype `bits` comes packed, as int32 words.
     """
-    values = trace(graph, inputs, keep=frozenset(graph.outputs))
-    return [_packed(values[name], graph.tensors[name]) for name in graph.outputs]
+    memory: Memory = {}
+    steps = [trace(graph, step, frozenset(graph.outputs), memory) for step in in_steps(graph, inputs)]
+    found = [[_packed(values[name], graph.tensors[name]) for values in steps] for name in graph.outputs]
+    return [np.concatenate(parts) if len(parts) > 1 else parts[0] for parts in found]
 
 
-def trace(graph: Graph, inputs: Sequence[Array], keep: frozenset[str] | None = None) -> dict[str, Array]:
-    """The value of every tensor that is computed (or only of those in `keep`), bits unpacked."""
+def in_steps(graph: Graph, inputs: Sequence[Array]) -> list[list[Array]]:
+    """The inputs of every time step; all at once where a graph has no time.
+
+    Raises:
+        ModelError: the inputs are of different numbers of steps, or of a broken number.
+    """
+    if not graph.spiking:
+        return [list(inputs)]
+    sizes = [graph.tensors[name].shape[0] for name in graph.inputs]
+    counts = {divmod(len(array), size) for array, size in zip(inputs, sizes, strict=True)}
+    if len(counts) != 1 or (found := counts.pop())[1] or not found[0]:
+        raise ModelError(f"The inputs of {graph.name!r} do not hold one and the same number of time steps.")
+    return [
+        [array[step * size : (step + 1) * size] for array, size in zip(inputs, sizes, strict=True)]
+        for step in range(found[0])
+    ]
+
+
+def trace(
+    graph: Graph, inputs: Sequence[Array], keep: frozenset[str] | None = None, memory: Memory | None = None
+) -> dict[str, Array]:
+    """The value of every tensor that is computed (or only of those in `keep`), bits unpacked.
+
+    Args:
+        memory: what the step before left; this one's takes its place. A first step where None.
+    """
+    memory = {} if memory is None else memory
     if len(inputs) != len(graph.inputs):
         raise ModelError(f"{graph.name!r} has {len(graph.inputs)} inputs, not {len(inputs)}.")
     values: dict[str, Array] = {}
@@ -49,7 +79,7 @@ def trace(graph: Graph, inputs: Sequence[Array], keep: frozenset[str] | None = N
     last_use = {name: at for at, node in enumerate(graph.nodes) for name in node.inputs if name is not None}
     for at, node in enumerate(graph.nodes):
         operands = [None if name is None else operand(graph.tensors[name], values) for name in node.inputs]
-        values[node.output] = apply(node.op, operands, node.params, graph.tensors[node.output])
+        values[node.output] = apply(node.op, operands, node.params, graph.tensors[node.output], memory)
         if keep is not None:
             for name in {name for name in node.inputs if name is not None}:
                 if last_use[name] == at and name not in keep:
@@ -57,10 +87,14 @@ def trace(graph: Graph, inputs: Sequence[Array], keep: frozenset[str] | None = N
     return values
 
 
-def apply(op: str, operands: Sequence[Array | None], params: Params, output: Tensor) -> Array:
-    """The value of one operation."""
+def apply(
+    op: str, operands: Sequence[Array | None], params: Params, output: Tensor, memory: Memory | None = None
+) -> Array:
+    """The value of one operation; neurons read their membranes from `memory` and write them there."""
     with np.errstate(all="ignore"):
-        if op in _MOVES and output.dtype == "bits":
+        if op == "lif":
+            result = _lif(list(operands), params, output, memory)
+        elif op in _MOVES and output.dtype == "bits":
             flat = Tensor("", output.shape)
             planes = [
                 _FUNCTIONS[op]([None if o is None else o[plane] for o in operands], params, flat)
@@ -240,6 +274,8 @@ def _avg_pool2d(operands: list[Array | None], params: Params, _: Tensor) -> Arra
     (x,) = _take(operands, 1)
     window = params["window"]
     total = _windows(x, window, 0.0).sum(axis=(4, 5), dtype=np.float32)
+    if params.get("sum"):
+        return np.asarray(total)
     if params.get("count_pads"):
         return np.asarray(total / np.float32(window["kernel_h"] * window["kernel_w"]))
     taps = _windows(np.ones((1, *x.shape[1:3], 1), np.float32), window, 0.0).sum(axis=(4, 5))
@@ -361,6 +397,40 @@ SUMS = frozenset({_kind("ADD"), _kind("SUB")})
 INTEGER_KINDS = frozenset(_kind(name) for name in ("ROUND", "FLOOR", "CEIL", "SIGN"))
 
 
+# --- time -----------------------------------------------------------------------------------------------------------
+
+
+def _lif(operands: list[Array | None], params: Params, output: Tensor, memory: Memory | None = None) -> Array:
+    x, threshold, decay, gain, offset, reset, initial = _take(operands, 7)
+    v = None if memory is None else memory.get(output.name)
+    if v is None:
+        v = np.broadcast_to(np.float32(0) if initial is None else initial, x.shape)
+    h = v if decay is None else decay * v
+    h = h + (x if gain is None else gain * x)
+    h = h if offset is None else h + offset
+    if threshold is not None and params["reset"] == abi.constant("BNN_RESET_SUBTRACT_LATER"):
+        h = h - _spikes(v, threshold, params) * threshold
+    y = np.zeros_like(h) if threshold is None else _spikes(h, threshold, params)
+    if memory is not None:
+        kept = h
+        if threshold is not None and params["reset"] == abi.constant("BNN_RESET_VALUE"):
+            kept = np.where(y > 0, np.float32(0) if reset is None else reset, h)
+        elif threshold is not None and params["reset"] == abi.constant("BNN_RESET_SUBTRACT"):
+            kept = h - y * threshold
+        memory[output.name] = np.asarray(kept, np.float32)
+    if params["emit"] == abi.constant("BNN_EMIT_MEMBRANE"):
+        return np.asarray(h)
+    return (y == params.get("spike", 0))[np.newaxis] if output.dtype == "bits" else y
+
+
+def _spikes(h: Array, threshold: Array, params: Params) -> Array:
+    """How many spikes each membrane gives."""
+    if params["emit"] == abi.constant("BNN_EMIT_COUNT"):
+        return np.where(h > 0, np.floor(h / threshold), np.float32(0))
+    reached = h > threshold if params.get("strict") else h >= threshold
+    return reached.astype(np.float32)
+
+
 # --- shapes ---------------------------------------------------------------------------------------------------------
 
 
@@ -425,6 +495,7 @@ _FUNCTIONS: dict[str, Callable[[list[Array | None], Params, Tensor], Array]] = {
     "slice": _slice,
     "reshape": _reshape,
     "transpose": _transpose,
+    "lif": _lif,
 }
 
 _MOVES = frozenset({"concat", "slice", "reshape", "transpose"})

@@ -249,6 +249,16 @@ def _transpose(node: Node, present: list[Tensor], *_: Any) -> Shape:
     return tuple(x[axis] for axis in order[: len(x)])
 
 
+def _lif(node: Node, present: list[Tensor], operands: list[Tensor | None], _: Shape | None) -> Shape:
+    x = present[0].shape
+    for operand in operands[1:]:
+        if operand is not None and operand.shape not in ((1,), x[-1:], x[1:]):
+            raise ModelError(
+                f"{node.name!r}: one of its constants has the shape {list(operand.shape)}, its neurons {list(x[1:])}."
+            )
+    return x
+
+
 _RULES: dict[str, Callable[..., Shape]] = {
     "conv2d": _conv,
     "conv2d_transpose": _conv_transpose,
@@ -274,4 +284,5 @@ _RULES: dict[str, Callable[..., Shape]] = {
     "slice": _slice,
     "reshape": _reshape,
     "transpose": _transpose,
+    "lif": _lif,
 }

@@ -121,7 +121,7 @@ def analyse(graph: Graph) -> dict[str, Values]:
         if tensor.data is not None and tensor.dtype == "f32" and name not in weights:
             found[name] = of_constant(tensor)
     for name in graph.inputs:
-        found[name] = Values(source=name)
+        found[name] = of_levels(graph.levels[name], name) if name in graph.levels else Values(source=name)
     for node in graph.nodes:
         operands = [found.get(name, REAL) for name in node.inputs if name is not None]
         result = _RULES[node.op](node, operands, graph)
@@ -199,6 +199,14 @@ def _average(node: Node, operands: list[Values], graph: Graph) -> Values:
 
 def _dequantize(node: Node, operands: list[Values], graph: Graph) -> Values:
     return of_levels([node.params["zero"], node.params["one"]], node.name)
+
+
+def _lif(node: Node, operands: list[Values], graph: Graph) -> Values:
+    if node.params["emit"] == abi.constant("BNN_EMIT_SPIKE"):
+        return of_levels((0.0, 1.0), node.name)
+    if node.params["emit"] == abi.constant("BNN_EMIT_COUNT"):
+        return Values(0.0, source=node.name, whole=True)
+    return Values(source=node.name)
 
 
 def _map(node: Node, operands: list[Values], graph: Graph) -> Values:
@@ -319,6 +327,7 @@ _RULES: Mapping[str, Callable[[Node, list[Values], Graph], Values]] = {
     "mean": _average,
     "softmax": _bounded(0.0, 1.0),
     "dequantize": _dequantize,
+    "lif": _lif,
 }
 
 

@@ -5,6 +5,7 @@
 static enum bnn_status check(const struct bnn_call *call, struct bnn_error *error) {
   const struct bnn_avg_pool2d_params *params = call->params;
   BNN_TRY(bnn_rule_floats(call, 1, error));
+  if (params->sum > 1) return bnn_broken(call, error, "sum is neither 0 nor 1");
   return bnn_rule_pool(call, &params->window, error);
 }
 
@@ -35,6 +36,7 @@ static void run(const struct bnn_call *call, const struct bnn_plan *plan, size_t
         for (size_t c = 0; c < channels; c++) y[c] += x[c];
       }
     }
+    if (params->sum) continue;
     uint32_t inside = (at.rows.last - at.rows.first) * (at.columns.last - at.columns.first);
     float taps = (float)(params->count_pads ? window->kernel_h * window->kernel_w : inside);
     BNN_EACH

@@ -27,10 +27,13 @@ struct bnn_plan {
   size_t grain;         /* units worth waking a thread for; 0 counts as 1 */
   void *state;          /* from bnn_plan_keep */
   size_t scratch_bytes; /* for each thread; nothing in it survives the run */
+  size_t memory_bytes;  /* what survives it: the op finds there what it left in the run before */
   uint32_t in_place;    /* bit i: the output may overwrite input i, element by element */
   bool alias;           /* the output is input 0, byte by byte: nothing runs */
   /* the session's answer, before run */
   uint8_t *scratch;
+  uint8_t *memory;        /* 64-byte aligned; holds nothing yet while *first_step */
+  const bool *first_step; /* no run came before since the session was made or reset */
 };
 
 /* Zeroed memory, 64-byte aligned, that lives as long as the session; NULL when there is none left. For packed weights.

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Gives every computed value its memory: aliases first, then what may be overwritten in place, then the arena. */
+/* Gives every computed value its memory: aliases first, then what may be overwritten in place, then the arena.
+ * What an op remembers from run to run lies in the arena all the time. */
 #include <inttypes.h>
 #include <stdlib.h>
 
@@ -77,6 +78,11 @@ static enum bnn_status plan_arena(struct bnn_session *session, const struct live
     if (lives->first[i] == NEVER) continue;
     spans[count++] = (struct bnn_span){session->values[i].bytes, lives->first[i], lives->last[i], 0};
   }
+  size_t memories = count;
+  for (uint32_t i = 0; i < header->node_count; i++) {
+    size_t bytes = session->plans[i].memory_bytes;
+    if (bytes > 0) spans[count++] = (struct bnn_span){bytes, 0, header->node_count, 0};
+  }
   size_t scratches = count;
   for (uint32_t i = 0; i < header->node_count; i++) {
     size_t *bytes = &session->plans[i].scratch_bytes;
@@ -101,6 +107,10 @@ static enum bnn_status plan_arena(struct bnn_session *session, const struct live
   for (uint32_t i = 0; i < header->tensor_count; i++) {
     if (lives->first[i] != NEVER) session->values[i].data = session->arena + spans[at++].offset;
   }
+  at = memories;
+  for (uint32_t i = 0; i < header->node_count; i++) {
+    if (session->plans[i].memory_bytes > 0) session->plans[i].memory = session->arena + spans[at++].offset;
+  }
   at = scratches;
   for (uint32_t i = 0; i < header->node_count; i++) {
     if (session->plans[i].scratch_bytes > 0) session->plans[i].scratch = session->arena + spans[at++].offset;
@@ -114,7 +124,7 @@ static enum bnn_status plan_arena(struct bnn_session *session, const struct live
 enum bnn_status bnn_session_place(struct bnn_session *session, struct bnn_error *error) {
   size_t tensors = session->model->header->tensor_count, nodes = session->model->header->node_count;
   struct lives lives = {malloc((tensors + 1) * sizeof(uint32_t)), calloc(tensors + 1, sizeof(uint32_t))};
-  struct bnn_span *spans = malloc((tensors + nodes + 1) * sizeof *spans);
+  struct bnn_span *spans = malloc((tensors + 2 * nodes + 1) * sizeof *spans);
   enum bnn_status status;
   if (lives.first == NULL || lives.last == NULL || spans == NULL) {
     status = bnn_fail(error, BNN_E_MEMORY, "no memory to plan the activations");

@@ -34,6 +34,7 @@ enum bnn_status bnn_session_run(struct bnn_session *session, struct bnn_error *e
   for (uint32_t i = 0; i < session->model->header->node_count; i++) step(session, i);
   bnn_pool_rest(session->pool);
   bnn_float_restore(mode);
+  session->first_step = false;
   return BNN_E_OK;
 }
 
@@ -48,5 +49,6 @@ enum bnn_status bnn_session_profile(struct bnn_session *session, uint64_t *ns, s
   }
   bnn_pool_rest(session->pool);
   bnn_float_restore(mode);
+  session->first_step = false;
   return BNN_E_OK;
 }

@@ -47,6 +47,7 @@ static enum bnn_status plan_calls(struct bnn_session *session, struct bnn_error 
     struct bnn_plan *plan = &session->plans[i];
     plan->select = &session->select;
     plan->keep = &session->keep;
+    plan->first_step = &session->first_step;
     BNN_TRY(call->row->op->plan(call, plan, error));
     if (plan->kernel == NULL) plan->kernel = call->row->name;
     bnn_model_forget(session->model);
@@ -61,6 +62,7 @@ enum bnn_status bnn_session_create(struct bnn_session **slot, const struct bnn_m
   struct bnn_session *session = calloc(1, sizeof *session);
   if (session == NULL) return bnn_fail(error, BNN_E_MEMORY, "no memory for a session");
   session->model = model;
+  session->first_step = true;
   uint32_t threads = options->threads ? options->threads : 1;
   enum bnn_status status = bnn_pool_open(&session->pool, threads, options->cpus, error);
   if (status == BNN_E_OK) status = select_kernels(session, options, error);
@@ -114,6 +116,8 @@ const void *bnn_session_output(const struct bnn_session *session, uint32_t index
   return index < header->output_count ? session->values[session->model->index[header->input_count + index]].data : NULL;
 }
 
+void bnn_session_reset(struct bnn_session *session) { session->first_step = true; }
+
 void bnn_session_describe(const struct bnn_session *session, struct bnn_session_info *info) {
   *info = (struct bnn_session_info){
       .arena_bytes = session->arena_bytes,
@@ -122,6 +126,7 @@ void bnn_session_describe(const struct bnn_session *session, struct bnn_session_
       .layers = session->model->header->node_count,
       .threads = bnn_pool_threads(session->pool),
   };
+  for (uint32_t i = 0; i < info->layers; i++) info->memory_bytes += session->plans[i].memory_bytes;
 }
 
 bool bnn_session_layer(const struct bnn_session *session, uint32_t index, struct bnn_layer_info *info) {

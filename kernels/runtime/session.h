@@ -21,6 +21,7 @@ struct bnn_session {
   uint32_t *root;         /* of each value: the value whose memory it uses */
   uint8_t *arena;
   uint64_t arena_bytes, live_bytes;
+  bool first_step; /* ops that remember have nothing to remember yet */
 };
 
 /* Which values share memory and where it lies; allocates the arena. Fills root, arena and every computed value's data.

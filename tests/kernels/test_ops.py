@@ -245,6 +245,7 @@ def _concat_bits(b: Builder, rng: np.random.Generator) -> None:
 CASES |= {
     "max_pool2d": simple("max_pool2d", 2, 7, 8, 5, window=window(3, 2, pads=(1, 1, 1, 1))),
     "avg_pool2d": simple("avg_pool2d", 1, 7, 8, 5, window=window(3, 2, pads=(1, 0, 1, 1))),
+    "avg_pool2d that only adds": simple("avg_pool2d", 1, 7, 8, 5, window=window(3, 2, pads=(1, 0, 1, 1)), sum=1),
     "avg_pool2d that counts pads": simple(
         "avg_pool2d", 1, 7, 8, 5, window=window(3, 2, pads=(1, 0, 1, 1)), count_pads=1
     ),
@@ -388,6 +389,40 @@ def _through(b: Builder, rng: np.random.Generator) -> None:
     b.output(b.node("arith", "sum", (constant, x), kind=abi.constant("BNN_ADD")))
 
 
+# --- neurons --------------------------------------------------------------------------------------------------------
+
+
+def lif(emit: str, reset: str, *shape: int, constants: str = "tdgori", bits: bool = False, **params: int) -> Case:
+    """Neurons with these constants (threshold, decay, gain, offset, reset, initial): single, by channel, by neuron."""
+
+    def build(b: Builder, rng: np.random.Generator) -> None:
+        sizes = [(1,), shape[-1:], shape[1:]]
+        operands: list[str | None] = [b.input("x", shape)]
+        for at, letter in enumerate("tdgori"):
+            data = rng.uniform(0.2, 1.0, sizes[at % 3])
+            operands.append(b.constant(letter, data) if letter in constants else None)
+        switches: dict[str, Any] = {
+            "emit": abi.constant(f"BNN_EMIT_{emit}"),
+            "reset": abi.constant(f"BNN_RESET_{reset}"),
+        }
+        dtype: Dtype = "bits" if bits else "f32"
+        b.output(b.node("lif", "lif", tuple(operands), dtype=dtype, **{"strict": 0, "spike": 0} | switches | params))
+
+    return build
+
+
+CASES["lif, subtract"] = lif("SPIKE", "SUBTRACT", 1, 3, 4, 21)
+CASES["lif, subtract later"] = lif("SPIKE", "SUBTRACT_LATER", 1, 3, 4, 21, strict=1)
+CASES["lif, to a value, a batch"] = lif("SPIKE", "VALUE", 2, 3, 4, 40)
+CASES["lif of few constants"] = lif("SPIKE", "SUBTRACT", 1, 100, constants="t")
+CASES["lif that counts"] = lif("COUNT", "SUBTRACT", 1, 3, 33, constants="tdr")
+CASES["lif that counts, later"] = lif("COUNT", "SUBTRACT_LATER", 1, 3, 33)
+CASES["li"] = lif("MEMBRANE", "SUBTRACT", 1, 3, 33, constants="dgoi")
+CASES["lif to bits"] = lif("SPIKE", "VALUE", 1, 3, 4, 70, bits=True, strict=1)
+CASES["lif to bits, inverted"] = lif("SPIKE", "SUBTRACT_LATER", 2, 3, 32, bits=True, spike=1)
+CASES["lif to few bits"] = lif("SPIKE", "SUBTRACT", 1, 5, bits=True, spike=1)
+
+
 def agree(runtime: Runtime, graph: Graph, inputs: list[Array], *options: str) -> list[Array]:
     found = runtime.run(graph, inputs, *options)
     for name, got, expected in zip(graph.outputs, found, reference.run(graph, inputs), strict=True):
@@ -403,7 +438,9 @@ def build_case(name: str) -> tuple[Graph, list[Array]]:
     builder = Builder(name)
     CASES[name](builder, rng)
     graph = builder.graph()
-    return graph, [normal(rng, *graph.tensors[name].shape) for name in graph.inputs]
+    shapes = [graph.tensors[name].shape for name in graph.inputs]
+    steps = 6 if graph.spiking else 1
+    return graph, [normal(rng, steps * shape[0], *shape[1:]) if shape else normal(rng) for shape in shapes]
 
 
 @pytest.mark.parametrize("name", CASES)

@@ -90,7 +90,7 @@ def _share(work: Rewrite) -> None:
 
 
 def pack_outputs(graph: Graph) -> Graph:
-    """quantize(bconv2d(x)) becomes a bconv2d that writes bits, if nobody else reads its numbers.
+    """quantize(bconv2d(x)) becomes a bconv2d that writes bits, if nobody else reads its numbers; and so does a lif.
 
     The accumulator is an integer, so its thresholds are too. In a channel whose numbers fall while the accumulator
     rises, the filter is negated, and the accumulator with it.
@@ -100,9 +100,23 @@ def pack_outputs(graph: Graph) -> Graph:
         if node.op != "quantize":
             continue
         conv = work.producer.get(str(node.inputs[0]))
-        if conv is not None and conv.op in ON_BITS and work.only_reader(conv.output) is not None:
+        if conv is None or work.only_reader(conv.output) is None:
+            continue
+        if conv.op in ON_BITS:
             _pack(work, conv, node)
+        elif conv.op == "lif":
+            _pack_spikes(work, conv, node)
     return work.graph()
+
+
+def _pack_spikes(work: Rewrite, neurons: Node, node: Node) -> None:
+    """quantize(lif(x)) becomes a lif that writes bits, if 0 and 1 lie on both sides of the threshold everywhere."""
+    limits, invert = constants(work, node)
+    spikes = neurons.params["emit"] == abi.constant("BNN_EMIT_SPIKE")
+    if spikes and len(limits) == 1 and np.all((limits > 0) & (limits <= 1)) and np.all(invert == invert[0]):
+        work.remove(neurons)
+        work.remove(node)
+        work.add(replace(neurons, output=node.output, params={**neurons.params, "spike": int(invert[0])}))
 
 
 def _pack(work: Rewrite, conv: Node, node: Node) -> None:

@@ -104,9 +104,13 @@ void bnn_session_close(struct bnn_session **session);
 enum bnn_status bnn_session_set_input(struct bnn_session *session, uint32_t index, const void *data, size_t bytes,
                                       struct bnn_error *error);
 
-/* One inference. Allocates nothing. Flushes denormals while it runs and restores the caller's floating-point mode.
+/* One inference; of a model with neurons that remember, one time step, which goes on from the step before. Allocates
+ * nothing. Flushes denormals while it runs and restores the caller's floating-point mode.
  * ARGUMENT where an input was never set. */
 enum bnn_status bnn_session_run(struct bnn_session *session, struct bnn_error *error);
+
+/* Forgets what neurons remember: the next run is a first step, as that of a new session is. */
+void bnn_session_reset(struct bnn_session *session);
 
 /* Where output `index` lies: the session's memory, valid until the next run. NULL for a wrong index. */
 const void *bnn_session_output(const struct bnn_session *session, uint32_t index);
@@ -114,6 +118,8 @@ const void *bnn_session_output(const struct bnn_session *session, uint32_t index
 struct bnn_session_info {
   uint64_t arena_bytes;  /* activations and scratch, after reuse */
   uint64_t live_bytes;   /* the largest set of activations that live at once: no arena can be smaller */
+  uint64_t memory_bytes; /* the part of the arena that neurons remember from step to step; 0: runs do not depend on
+                            each other */
   uint64_t packed_bytes; /* weights in the kernels' layouts, and the plans */
   uint32_t layers, threads;
 };

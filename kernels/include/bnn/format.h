@@ -157,7 +157,7 @@ struct bnn_max_pool2d_params { /* pads are ignored */
 struct bnn_avg_pool2d_params {
   struct bnn_window window;
   uint32_t count_pads; /* 1: pads count as zeros (ONNX count_include_pad), 0: divide by the taps inside the image */
-  uint32_t reserved;
+  uint32_t sum;        /* 1: do not divide at all */
 };
 
 struct bnn_mean_params { /* over the axes whose bit is set; the output's shape says whether they were kept */
@@ -237,6 +237,26 @@ struct bnn_reshape_params {
 
 struct bnn_transpose_params {
   uint32_t permutation[6]; /* output axis i is input axis permutation[i] */
+};
+
+/* What a layer of neurons gives: 1 or 0; how many times its threshold goes into the membrane; the membrane itself. */
+enum bnn_emit { BNN_EMIT_SPIKE = 0, BNN_EMIT_COUNT = 1, BNN_EMIT_MEMBRANE = 2 };
+
+/* What a spike does to the membrane: takes the threshold off at once, or in the next step after the decay (as snnTorch
+ * does), or sets it to a value. */
+enum bnn_reset { BNN_RESET_SUBTRACT = 0, BNN_RESET_SUBTRACT_LATER = 1, BNN_RESET_VALUE = 2 };
+
+/* Spiking neurons, each with a membrane v that it keeps from step to step; one run of a session is one step.
+ *   h = decay * v + gain * x + offset,  SUBTRACT_LATER: - threshold * spikes(v)
+ *   y = spikes(h), or h where the membrane is given
+ *   v = VALUE: y > 0 ? reset : h,  SUBTRACT: h - threshold * y,  SUBTRACT_LATER, or no threshold: h
+ * spikes(h) = h >= threshold (or >), as 1 or 0; counted: h > 0 ? floor(h / threshold) : 0. In the first step v is
+ * `initial`. Absent: decay and gain are 1, offset, reset and initial 0; without a threshold nothing is ever reset. */
+struct bnn_lif_params {
+  uint32_t emit;   /* enum bnn_emit; SPIKE may be written as bits */
+  uint32_t reset;  /* enum bnn_reset */
+  uint32_t strict; /* 1: a spike needs h > threshold, 0: h >= threshold */
+  uint32_t spike;  /* the bit that stands for a spike, where bits are written: 0 or 1 */
 };
 
 #endif

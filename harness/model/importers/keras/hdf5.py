@@ -54,7 +54,27 @@ class Store:
         self._arrays: dict[str, tuple[tuple[int, ...], int]] = {
             path: (tuple(shape), offset) for path, shape, offset in trailer["arrays"]
         }
+        self._integers: dict[str, tuple[int, ...]] = {path: tuple(items) for path, items in trailer["integers"]}
         self._problems: dict[str, str] = dict(trailer["problems"])
+
+    def below(self, path: str) -> tuple[str, ...]:
+        """The names of what a group holds, in order, whether it can be read or not."""
+        texts = (group for group, _ in self._texts)
+        places = (*self._arrays, *self._integers, *texts, *(place.split("@")[0] for place in self._problems))
+        start = f"{path}/"
+        return tuple(sorted({place[len(start) :].split("/")[0] for place in places if place.startswith(start)}))
+
+    def integers(self, path: str) -> tuple[int, ...] | None:
+        """A few integers; None where there are none at `path`."""
+        return self._integers.get(path)
+
+    def floats(self, path: str) -> NDArray[np.float32]:
+        """The floats at `path`, of whatever shape; raises as `array` does."""
+        return self.array(path, self._arrays[path][0] if path in self._arrays else ())
+
+    def has(self, path: str) -> bool:
+        """Whether there is something at `path`, even if it cannot be used."""
+        return path in self._arrays or path in self._integers or path in self._problems
 
     def text(self, group: str, key: str) -> str | None:
         """A text attribute of a group (the file itself is ""); None where it is absent."""

@@ -7,13 +7,16 @@ FILE is a path, or - for standard input; ROOT the group that holds the weights; 
 
 The HDF5 library loops for ever or crashes on some damaged files (found by flipping bytes), so it is kept out of the
 process that the user talks to and has limits on its time and memory. Of what HDF5 can do, Keras needs groups, arrays of
-floats and attributes of text; links out of the file, external storage, virtual datasets and filter plugins are refused.
+floats and attributes of text, and NIR a few integers and texts in place of attributes; links out of the file, external
+storage, virtual datasets and filter plugins are refused.
 
 Standard output: the arrays one after the other as little-endian float32, a JSON object, its length in 8 bytes.
 
     {"error": text}                                    nothing could be read, or
-    {"attributes": [[group, name, [text, ...]], ...],  of the file and of the groups below ROOT
+    {"attributes": [[group, name, [text, ...]], ...],  of the file and of the groups below ROOT; an array of texts is
+                                                       like an attribute without a name
      "arrays": [[path, shape, offset], ...],
+     "integers": [[path, [number, ...]], ...],         short ones
      "problems": [[path, text], ...]}                  what is there but is refused or damaged
 """
 
@@ -47,6 +50,8 @@ _ATTRIBUTES = re.compile(r"model_config|keras_version|(layer|weight)_names\d*")
 _FILTERS = {h5py.h5z.FILTER_DEFLATE, h5py.h5z.FILTER_SHUFFLE, h5py.h5z.FILTER_FLETCHER32}
 _MAX_OBJECTS = 200_000
 _MAX_DEPTH = 80
+_MAX_INTEGERS = 64
+_MAX_TEXTS = 40_000
 
 
 def limit(budget: int) -> None:
@@ -73,6 +78,7 @@ class Unpacking:
         self._objects = 0
         self.attributes: list[tuple[str, str, list[str]]] = []
         self.arrays: list[tuple[str, list[int], int]] = []
+        self.integers: list[tuple[str, list[int]]] = []
         self.problems: list[tuple[str, str]] = []
 
     def group(self, group: Any, path: str, depth: int = 0) -> None:
@@ -117,7 +123,9 @@ class Unpacking:
 
     def _array(self, data: Any, path: str) -> str | None:
         """Writes an array out; returns what is wrong with it instead."""
-        if data.shape is None or data.dtype.kind != "f" or data.dtype.itemsize > 8:
+        text = h5py.check_string_dtype(data.dtype) is not None
+        floats = data.dtype.kind == "f" and data.dtype.itemsize <= 8
+        if data.shape is None or not (floats or text or data.dtype.kind in "iu"):
             return f"holds {str(data.dtype)[:40]}, not floats"
         plist = data.id.get_create_plist()
         if data.is_virtual or plist.get_external_count():
@@ -132,11 +140,23 @@ class Unpacking:
         if size > self._left:
             return f"claims {size:,} bytes, far more than the file's size allows"
         self._spend(size)
+        if not floats:
+            self._small(data, path, text)
+            return f"holds {str(data.dtype)[:40]}, not floats"
         values = np.ascontiguousarray(data[()], dtype="<f4").tobytes()
         self.arrays.append((path, list(data.shape), self._written))
         self._out.write(values)
         self._written += len(values)
         return None
+
+    def _small(self, data: Any, path: str, text: bool) -> None:
+        """Takes integers or texts, if they are few."""
+        if text and data.size <= _MAX_TEXTS:
+            items = [item.decode("utf-8") for item in np.ravel(data[()])]
+            self._spend(sum(map(len, items)))
+            self.attributes.append((path, "", items))
+        elif not text and data.size <= _MAX_INTEGERS:
+            self.integers.append((path, np.ravel(data[()]).tolist()))
 
     def _spend(self, size: int) -> None:
         self._left -= size
@@ -154,7 +174,12 @@ def main(source: str, root: str, budget: int) -> None:
             found.texts(opened, "")
             if isinstance(opened.get(root, getlink=True), h5py.HardLink) and isinstance(opened[root], h5py.Group):
                 found.group(opened[root], root)
-        trailer = {"attributes": found.attributes, "arrays": found.arrays, "problems": found.problems}
+        trailer = {
+            "attributes": found.attributes,
+            "arrays": found.arrays,
+            "integers": found.integers,
+            "problems": found.problems,
+        }
     except DAMAGED as error:
         trailer = {"error": str(error)[:200] or type(error).__name__}
     text = json.dumps(trailer).encode()

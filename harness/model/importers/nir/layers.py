@@ -1,0 +1,196 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Each class of NIR as nodes of the graph. NIR's tensors are [C, H, W] a step; the graph's [1, H, W, C]."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from harness import abi
+from harness.model.graph import Array, Builder
+from harness.model.importers.nir.container import Entry
+from harness.model.simulation import Simulation
+
+Shape = tuple[int, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Value:
+    """What a node gives in one time step.
+
+    Attributes:
+        tensor: in the graph, with a batch of one in front.
+        shape: in the file's own layout.
+        image: the [C, H, W] that the file flattened into features; they stand in the order of [H, W, C] here.
+    """
+
+    tensor: str
+    shape: Shape
+    image: Shape = ()
+
+    def of(self, tensor: str) -> Value:
+        """Another tensor with the same layout."""
+        return replace(self, tensor=tensor)
+
+    def laid_out(self, data: Array) -> Array:
+        """Data [..., *shape] in the layout of the tensor."""
+        if len(self.shape) == 3:
+            return np.moveaxis(data, -3, -1)
+        if not self.image:
+            return data
+        return np.moveaxis(data.reshape(*data.shape[:-1], *self.image), -3, -1).reshape(data.shape)
+
+
+@dataclass(frozen=True, eq=False)
+class Site:
+    """The place where a node is written."""
+
+    build: Builder
+    simulation: Simulation
+    entry: Entry
+    x: Value
+
+    def constant(self, field: str, data: Array) -> str:
+        return self.build.constant(f"{self.entry.name}/{field}", data)
+
+    def node(
+        self, op: str, inputs: tuple[str | None, ...], name: str = "", shape: Shape | None = None, **p: Any
+    ) -> str:
+        name = f"{self.entry.name}/{name}" if name else self.entry.name
+        return self.build.node(op, name, inputs, shape, layer=self.entry.kind, **more)
+
+    def features(self) -> int:
+        if len(self.x.shape) != 1:
+            raise self.entry.broken(f"it wants a vector of features, not {list(self.x.shape)}")
+        return self.x.shape[0]
+
+    def image(self) -> Shape:
+        if len(self.x.shape) != 3:
+            raise self.entry.broken(f"it wants an image [C, H, W], not {list(self.x.shape)}")
+        return self.x.shape
+
+    def spread(self, field: str, default: float | None = None) -> Array:
+        """A constant of each neuron, [1], [C] or as many as there are, in the graph's layout and in float64."""
+        shape = self.x.shape
+        if default is not None and not self.entry.has(field):
+            return np.full(1, default)
+        data = self.entry.floats(field).astype(np.float64)
+        if data.size == 1:
+            return data.reshape(1)
+        if data.shape == shape[:1] and len(shape) == 3:
+            return data
+        if data.shape != shape:
+            raise self.entry.broken(f"its {field} has the shape {list(data.shape)}, its neurons {list(shape)}")
+        placed = self.x.laid_out(data)
+        rows = placed.reshape(-1, placed.shape[-1])
+        if np.all(rows == rows[:1]):
+            placed = rows[0]
+        return placed[:1] if placed.ndim == 1 and np.all(placed == placed[0]) else placed
+
+
+def _image_of(tensor: str, build: Builder) -> Value:
+    _, height, width, channels = build.shape(tensor)
+    return Value(tensor, (channels, height, width))
+
+
+def _window(kernel: Shape, stride: Shape, dilation: Shape, pads: dict[str, int]) -> dict[str, int]:
+    window = {f"kernel_{axis}": size for axis, size in zip("hw", kernel, strict=True)}
+    window |= {f"stride_{axis}": size for axis, size in zip("hw", stride, strict=True)}
+    return window | {f"dilation_{axis}": size for axis, size in zip("hw", dilation, strict=True)} | pads
+
+
+def _pads(before: Shape, after: Shape) -> dict[str, int]:
+    return {"pad_top": before[0], "pad_left": before[1], "pad_bottom": after[0], "pad_right": after[1]}
+
+
+def _conv2d(site: Site) -> Value:
+    entry, (channels, _, _) = site.entry, site.image()
+    weight, (groups,) = entry.floats("weight"), entry.integers("groups", 1, 1)
+    if weight.ndim != 4 or groups < 1 or channels != weight.shape[1] * groups:
+        raise entry.broken(f"a weight {list(weight.shape)} in {groups} groups does not fit {channels} channels")
+    stride, dilation = entry.integers("stride", 2, 1), entry.integers("dilation", 2, 1)
+    named = entry.text("padding")
+    if named == "same":  # as in torch: an odd one goes after
+        total = tuple(step * (size - 1) for step, size in zip(dilation, weight.shape[2:], strict=True))
+        pads = _pads(tuple(size // 2 for size in total), tuple(size - size // 2 for size in total))
+    elif named in (None, "valid"):
+        sides = (0, 0) if named else entry.integers("padding", 2, 0)
+        pads = _pads(sides, sides)
+    else:
+        raise entry.broken(f"its padding is {named[:40]!r}")
+    inputs = [site.x.tensor, site.constant("weight", weight.transpose(0, 2, 3, 1))]
+    inputs += _bias(site, weight.shape[0])
+    window = _window(weight.shape[2:], stride, dilation, pads)
+    y = site.node("conv2d", tuple(inputs), window=window, groups=groups, pad_value=0.0, lo=-np.inf, hi=np.inf)
+    return _image_of(y, site.build)
+
+
+def _bias(site: Site, count: int) -> list[str]:
+    """The bias, where there is one that is not all zero."""
+    if not site.entry.has("bias"):
+        return []
+    bias = site.entry.floats("bias")
+    if bias.shape != (count,):
+        raise site.entry.broken(f"its bias has the shape {list(bias.shape)} for {count} outputs")
+    return [site.constant("bias", bias)] if bias.any() else []
+
+
+def _linear(site: Site) -> Value:
+    features, weight = site.features(), site.entry.floats("weight")
+    if weight.ndim != 2 or weight.shape[1] != features:
+        raise site.entry.broken(f"a weight {list(weight.shape)} does not fit {features} features")
+    inputs = [site.x.tensor, site.constant("weight", site.x.laid_out(weight)), *_bias(site, weight.shape[0])]
+    return Value(site.node("dense", tuple(inputs), lo=-np.inf, hi=np.inf), (weight.shape[0],))
+
+
+def _pool(site: Site, **params: Any) -> Value:
+    site.image()
+    kernel, entry = site.entry.integers("kernel_size", 2), site.entry
+    sides = entry.integers("padding", 2, 0)
+    window = _window(kernel, entry.integers("stride", 2), (1, 1), _pads(sides, sides))
+    return _image_of(site.node("avg_pool2d", (site.x.tensor,), window=window, **params), site.build)
+
+
+def _sum_pool(site: Site) -> Value:
+    return _pool(site, sum=1)
+
+
+def _avg_pool(site: Site) -> Value:
+    return _pool(site, count_pads=1)
+
+
+def _flatten(site: Site) -> Value:
+    """All axes of a step become one. Exporters count the first of them as 0 or, with the batch in mind, as 1."""
+    (start,), (end,) = site.entry.integers("start_dim", 1, 1), site.entry.integers("end_dim", 1, -1)
+    shape = site.x.shape
+    if len(shape) == 1:
+        return site.x
+    if start not in (0, 1) or end not in (-1, len(shape) - 1, len(shape)):
+        raise site.entry.broken(f"it flattens the axes {start} to {end} of {list(shape)}, not all of them")
+    features = int(np.prod(shape))
+    return Value(site.node("reshape", (site.x.tensor,), shape=(1, features)), (features,), shape)
+
+
+def _scale(site: Site) -> Value:
+    factor = site.constant("scale", site.spread("scale"))
+    return site.x.of(site.node("arith", (site.x.tensor, factor), kind=abi.constant("BNN_MUL")))
+
+
+def _threshold(site: Site) -> Value:
+    limit = site.constant("threshold", site.spread("threshold"))
+    return site.x.of(site.node("arith", (site.x.tensor, limit), kind=abi.constant("BNN_GREATER_EQUAL")))
+
+
+FUNCTIONS: Mapping[str, Callable[[Site], Value]] = {
+    "Conv2d": _conv2d,
+    "Linear": _linear,
+    "Affine": _linear,
+    "Scale": _scale,
+    "Threshold": _threshold,
+    "Flatten": _flatten,
+    "SumPool2d": _sum_pool,
+    "AvgPool2d": _avg_pool,
+}

@@ -57,7 +57,7 @@ class Site:
         return self.build.constant(f"{self.entry.name}/{field}", data)
 
     def node(
-        self, op: str, inputs: tuple[str | None, ...], name: str = "", shape: Shape | None = None, **p: Any
+        self, op: str, inputs: tuple[str | None, ...], name: str = "", shape: Shape | None = None, **more: Any
     ) -> str:
         name = f"{self.entry.name}/{name}" if name else self.entry.name
         return self.build.node(op, name, inputs, shape, layer=self.entry.kind, **more)

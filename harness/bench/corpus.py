@@ -16,7 +16,9 @@ from typing import Any
 import numpy as np
 
 from harness.errors import UsageError
+from harness.model import simulation
 from harness.model.graph import Array
+from harness.model.simulation import Simulation
 
 MANIFEST = "manifest.json"
 
@@ -46,6 +48,7 @@ class Item:
         required: how many of the samples must be right; fewer than all where one flipped sign changes the output and
             correct kernels differ.
         strict: False where the manifest itself says that only one particular rounding gives the golden output.
+        sim: how a spiking network is to be simulated; None where the manifest does not say.
     """
 
     name: str
@@ -56,6 +59,7 @@ class Item:
     rtol: float
     required: int
     strict: bool = True
+    sim: Simulation | None = None
 
 
 def read(folder: Path, formats: tuple[str, ...] = ()) -> list[Item]:
@@ -95,6 +99,7 @@ def _items(folder: Path, model: Mapping[str, Any]) -> Iterator[Item]:
             rtol=float(tolerance["rtol"]),
             required=len(samples) - 1 if zoo else len(samples),
             strict=bool(tolerance.get("strict", True)),
+            sim=simulation.of(model["sim"]) if "sim" in model else None,
         )
 
 

@@ -94,9 +94,10 @@ def on_device(sound: Sequence[Sound], bench: Bench) -> Iterator[Verified]:
 
 
 def _sound(base: Verified, item: Item, objects: Path | None) -> Sound:
-    prepared = pipeline.prepare(item.path, objects)
+    prepared = pipeline.prepare(item.path, objects, item.sim or "")
     samples = tuple((sample.inputs(prepared.graph.inputs), sample.outputs()) for sample in item.samples)
-    prepared.prove(once.fit(prepared.graph, [x[:1] for x in samples[0][0]])[0])
+    first = samples[0][0]
+    prepared.prove(once.fit(prepared.graph, first if prepared.graph.spiking else [x[:1] for x in first])[0])
     totals = prepared.totals
     base = replace(base, binary_layers=totals["binary_layers"], layers=totals["layers"])
     return Sound(base, item, prepared, samples)
@@ -121,7 +122,9 @@ def _judge(sound: Sound, device: str, outputs: Callable[[list[Array]], list[Arra
 
 
 def _reference(prepared: Prepared, inputs: Sequence[Array]) -> list[Array]:
-    """The float graph's outputs, sample by sample as on a device."""
+    """The float graph's outputs, sample by sample as on a device; the runs of a spiking model are its time steps."""
     fitted, runs = once.fit(prepared.graph, inputs)
+    if prepared.graph.spiking:
+        return prepared.golden(fitted)
     pieces = [prepared.golden([np.split(x, runs)[index] for x in fitted]) for index in range(runs)]
     return [np.concatenate(parts) if runs > 1 else parts[0] for parts in zip(*pieces, strict=True)]

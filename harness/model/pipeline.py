@@ -18,9 +18,14 @@ from harness.model.analyse import ON_BITS, Kind, Verdict
 from harness.model.graph import Array, Graph, Node
 from harness.model.passes import LOWER, PASSES, TIDY, Pass, fuse
 from harness.model.reasons import REASONS
+from harness.model.simulation import Simulation
 
 SEED = 20_261_123
 """Of the random input that proofs and benchmarks use when the user brings none."""
+STEPS = 16
+"""Time steps of such an input, where a model spikes."""
+SPIKE_RATE = 0.25
+"""Of such an input: how many of its values are spikes."""
 
 
 @dataclass(frozen=True)
@@ -124,10 +129,22 @@ class Prepared:
         }
 
     def random_inputs(self, seed: int = SEED) -> list[Array]:
-        """Standard normal inputs, the same on every machine."""
+        """Standard normal inputs, the same on every machine; of a spiking model, STEPS time steps.
+
+        An input that holds levels takes the highest of them with the chance SPIKE_RATE, which is 1 for a spike.
+        """
         draw = np.random.default_rng(seed)
-        shapes = [self.graph.tensors[name].shape for name in self.graph.inputs]
-        return [draw.standard_normal(shape).astype(np.float32) for shape in shapes]
+        steps = STEPS if self.graph.spiking else 1
+        inputs = []
+        for name in self.graph.inputs:
+            size = self.graph.tensors[name].shape
+            shape = (steps * size[0], *size[1:]) if size else size
+            if levels := self.graph.levels.get(name):
+                x = np.where(draw.random(shape) < SPIKE_RATE, max(levels), min(levels))
+            else:
+                x = draw.standard_normal(shape)
+            inputs.append(x.astype(np.float32))
+        return inputs
 
     def golden(self, inputs: Sequence[Array]) -> list[Array]:
         """The outputs of the float graph: what every board must reproduce."""
@@ -140,22 +157,32 @@ class Prepared:
             WrongOutput: a pass changed the result; the message names pass and layer.
         """
         inputs = self.random_inputs() if inputs is None else inputs
-        before, flips, total = self.graph, 0, 0
-        expected = reference.trace(before, inputs)
-        for name, rewrite in PASSES:
-            after = rewrite(before)
-            ties, expected = proof.compare(name, before, after, expected, inputs)
-            before, flips, total = after, flips + ties.count, total + ties.of
+        graphs = [self.graph]
+        for _, rewrite in PASSES:
+            graphs.append(rewrite(graphs[-1]))
+        memories: list[reference.Memory] = [{} for _ in graphs]
+        flips = total = 0
+        for step in reference.in_steps(self.graph, inputs):
+            expected = reference.trace(self.graph, step, memory=memories[0])
+            for at, (name, _) in enumerate(PASSES):
+                before, after = graphs[at : at + 2]
+                ties, expected = proof.compare(name, before, after, expected, step, memories[at + 1])
+                flips, total = flips + ties.count, total + ties.of
+                # A spike that rounding moved must not be counted again in every later step.
+                memories[at + 1].update({key: memories[at][key] for key in memories[at + 1].keys() & memories[at]})
         return proof.Ties(flips, total)
 
 
-def prepare(path: Path, objects: Path | None = None) -> Prepared:
+def prepare(path: Path, objects: Path | None = None, sim: Simulation | str = "") -> Prepared:
     """Imports, analyses and binarises a model file.
 
+    Args:
+        sim: how a spiking network is simulated.
+
     Raises:
-        ModelError: see importers.load.
+        ModelError, UsageError: see importers.load.
     """
-    graph = importers.load(path, objects)
+    graph = importers.load(path, objects, sim)
     tidy = _through(TIDY, graph)
     found = analyse.verdicts(tidy)
     binary = _through(LOWER, tidy)

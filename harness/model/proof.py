@@ -35,13 +35,19 @@ class Ties:
 
 
 def compare(
-    name: str, before: Graph, after: Graph, expected: dict[str, Array], inputs: Sequence[Array]
+    name: str,
+    before: Graph,
+    after: Graph,
+    expected: dict[str, Array],
+    inputs: Sequence[Array],
+    memory: reference.Memory | None = None,
 ) -> tuple[Ties, dict[str, Array]]:
     """Runs `after` and compares every tensor that `before` has too.
 
     Args:
         name: of the pass, for the message.
         expected: every value of `before`, from reference.trace.
+        memory: what the neurons of `after` remember of the time step before.
 
     Returns:
         the ties, and every value of `after`, which the next pass is compared with.
@@ -53,11 +59,11 @@ def compare(
     flips = total = 0
     for node in after.nodes:
         operands = [None if i is None else reference.operand(after.tensors[i], found) for i in node.inputs]
-        value = reference.apply(node.op, operands, node.params, after.tensors[node.output])
+        value = reference.apply(node.op, operands, node.params, after.tensors[node.output], memory)
         twin = expected.get(node.output)
         comparable = twin is not None and before.tensors[node.output].dtype == after.tensors[node.output].dtype
         if comparable and twin is not None:
-            if after.tensors[node.output].dtype == "bits":
+            if after.tensors[node.output].dtype == "bits" or node.op == "lif":
                 differing = int(np.count_nonzero(value != twin))
                 flips, total = flips + differing, total + value.size
                 if differing > max(2, value.size // 1000):

@@ -74,6 +74,8 @@ class ClientProcess(Process):
             threading.Thread(target=_feed, args=(self._popen.stdin, stdin), daemon=True).start()
 
     def _read(self, seconds: float) -> bool:
+        if not self._selector.get_map():  # a selector of nothing would wait out its time
+            return False
         for key, _ in self._selector.select(seconds):
             stream: IO[bytes] = key.fileobj  # type: ignore[assignment]
             data = os.read(stream.fileno(), 65536)

@@ -79,11 +79,20 @@ def fit(graph: Graph, inputs: Sequence[Array]) -> tuple[list[Array], int]:
         if array.ndim != len(shape) or array.shape[1:] != shape[1:] or not shape or array.shape[0] % shape[0]:
             raise UsageError(
                 f"The input {name!r} has the shape {shape}, the array {array.shape}.",
-                "Only the leading dimension may be larger: then the model runs sample by sample.",
+                "Only the leading dimension may be larger: then the model runs sample by sample, or, where it spikes, "
+                "step by step.",
             )
         dtype = np.dtype(execute.DTYPES[tensor.dtype])
         if not (array.dtype == dtype or np.can_cast(array.dtype, dtype, "same_kind")):
             raise UsageError(f"The input {name!r} is {dtype.name}, the array {array.dtype.name}.")
+        levels = graph.levels.get(name)
+        if levels and not np.isin(array, levels).all():
+            raise UsageError(
+                f"The input {name!r} takes spikes, {' and '.join(f'{level:g}' for level in levels)}; "
+                f"the array holds other numbers, from {array.min():.6g} to {array.max():.6g}.",
+                "A network that reads spikes can read them as bits.",
+                "Encode the input as spikes, or say --sim input=real.",
+            )
         fitted.append(np.ascontiguousarray(array, dtype=dtype))
         runs.add(array.shape[0] // shape[0])
     if len(runs) > 1:

@@ -188,8 +188,12 @@ def prepare(path: Path, objects: Path | None = None, sim: Simulation | str = "")
     binary = _through(LOWER, tidy)
     layers = tuple(_layer(tidy, binary, verdict) for verdict in found.values())
     told = (
-        others.larq(graph, {layer.name: (layer.macs, int(np.prod(layer.kernel_shape))) for layer in layers}),
-        others.sentence(others.lce(tidy, found), found),
+        ()
+        if graph.spiking
+        else (  # neither tool reads spiking networks
+            others.larq(graph, {layer.name: (layer.macs, int(np.prod(layer.kernel_shape))) for layer in layers}),
+            others.sentence(others.lce(tidy, found), found),
+        )
     )
     return Prepared(path.stem, path, graph, binary, layers, tuple(line for line in told if line))
 

@@ -45,7 +45,7 @@ enum bnn_status bnn_session_profile(struct bnn_session *session, uint64_t *ns, s
   for (uint32_t i = 0; i < session->model->header->node_count; i++) {
     uint64_t start = bnn_clock_ns();
     step(session, i);
-    ns[i] = bnn_clock_ns() - start;
+    ns[i] += bnn_clock_ns() - start;
   }
   bnn_pool_rest(session->pool);
   bnn_float_restore(mode);

@@ -16,9 +16,9 @@ enum bnn_status golden_read(const struct network *network, const struct files *f
     bnn_model_output(network->model, i, &info);
     enum bnn_status status = array_read(&goldens[i], files->path[i], error);
     if (status != BNN_E_OK) return status;
-    if (goldens[i].bytes != info.bytes) {
+    if (goldens[i].bytes != network->outputs[i].bytes) {
       return bnn_fail(error, BNN_E_ARGUMENT, "%.100s: %zu bytes; output '%.60s' has %zu", files->path[i],
-                      goldens[i].bytes, info.name, (size_t)info.bytes);
+                      goldens[i].bytes, info.name, network->outputs[i].bytes);
     }
   }
   return BNN_E_OK;
@@ -42,9 +42,10 @@ struct worst {
   size_t at;
 };
 
-static void compare(struct worst *worst, uint32_t output, const struct bnn_tensor_info *info, const void *got,
+static void compare(struct worst *worst, uint32_t output, const struct bnn_tensor_info *info, const struct array *array,
                     const void *expected, double atol, double rtol) {
-  size_t count = (size_t)info->bytes / (info->dtype == BNN_I8 ? 1 : 4);
+  const void *got = array->data;
+  size_t count = array->bytes / (info->dtype == BNN_I8 ? 1 : 4);
   if (info->dtype == BNN_BITS) atol = rtol = 0; /* a word is 32 elements, not a number */
   for (size_t i = 0; i < count; i++) {
     double g = element(got, info->dtype, i), e = element(expected, info->dtype, i);
@@ -67,7 +68,7 @@ enum bnn_status golden_compare(const struct network *network, const struct array
   struct worst worst = {0};
   struct bnn_tensor_info info;
   for (uint32_t i = 0; bnn_model_output(network->model, i, &info); i++) {
-    compare(&worst, i, &info, bnn_session_output(network->session, i), goldens[i].data, atol, rtol);
+    compare(&worst, i, &info, &network->outputs[i], goldens[i].data, atol, rtol);
   }
   bool ok = !(worst.excess > 0);
   struct bnn_json json = bnn_json_open(stdout, "golden");

@@ -19,7 +19,10 @@ enum bnn_status network_open(struct network *network, const struct options *opti
   network->load_ns = loaded - start;
   network->plan_ns = bnn_clock_ns() - loaded;
   if (status == BNN_E_OK) {
+    struct bnn_session_info session;
     bnn_model_describe(network->model, &network->info);
+    bnn_session_describe(network->session, &session);
+    network->remembers = session.memory_bytes > 0;
   } else {
     network_close(network);
   }
@@ -70,7 +73,8 @@ enum bnn_status network_read_inputs(struct network *network, const struct files 
   return BNN_E_OK;
 }
 
-enum bnn_status network_set_inputs(struct network *network, size_t run, struct bnn_error *error) {
+/* Points the session to run `run` of the inputs. */
+static enum bnn_status set_inputs(struct network *network, size_t run, struct bnn_error *error) {
   for (uint32_t i = 0; i < network->info.inputs; i++) {
     struct bnn_tensor_info info;
     bnn_model_input(network->model, i, &info);
@@ -81,8 +85,49 @@ enum bnn_status network_set_inputs(struct network *network, size_t run, struct b
   return BNN_E_OK;
 }
 
+enum bnn_status network_make_outputs(struct network *network, struct bnn_error *error) {
+  struct bnn_tensor_info info;
+  for (uint32_t i = 0; bnn_model_output(network->model, i, &info); i++) {
+    struct array *output = &network->outputs[i];
+    output->bytes = (size_t)info.bytes * network->runs;
+    output->data = output->bytes / network->runs == info.bytes ? malloc(output->bytes) : NULL;
+    if (output->data == NULL) return bnn_fail(error, BNN_E_MEMORY, "no memory for output '%.80s'", info.name);
+  }
+  return BNN_E_OK;
+}
+
+enum bnn_status network_run(struct network *network, struct bnn_error *error) {
+  bnn_session_reset(network->session);
+  for (size_t run = 0; run < network->runs; run++) {
+    enum bnn_status status = set_inputs(network, run, error);
+    if (status == BNN_E_OK) status = bnn_session_run(network->session, error);
+    if (status != BNN_E_OK) return status;
+    struct bnn_tensor_info info;
+    for (uint32_t i = 0; bnn_model_output(network->model, i, &info); i++) {
+      memcpy((uint8_t *)network->outputs[i].data + run * (size_t)info.bytes, bnn_session_output(network->session, i),
+             (size_t)info.bytes);
+    }
+  }
+  return BNN_E_OK;
+}
+
+void network_infer(struct network *network, uint64_t *ns) {
+  bnn_session_reset(network->session);
+  for (size_t run = 0; run < network->runs; run++) {
+    if (network->runs > 1) set_inputs(network, run, NULL);
+    if (ns == NULL) {
+      bnn_session_run(network->session, NULL);
+    } else {
+      bnn_session_profile(network->session, ns, NULL);
+    }
+  }
+}
+
 void network_close(struct network *network) {
-  for (uint32_t i = 0; i < MAX_FILES; i++) free(network->inputs[i].data);
+  for (uint32_t i = 0; i < MAX_FILES; i++) {
+    free(network->inputs[i].data);
+    free(network->outputs[i].data);
+  }
   bnn_session_close(&network->session);
   bnn_model_close(&network->model);
 }
@@ -112,6 +157,7 @@ void report_model(const struct network *network) {
   bnn_json_integer(&json, "packed_bytes", (int64_t)session.packed_bytes);
   bnn_json_integer(&json, "arena_bytes", (int64_t)session.arena_bytes);
   bnn_json_integer(&json, "live_bytes", (int64_t)session.live_bytes);
+  bnn_json_integer(&json, "memory_bytes", (int64_t)session.memory_bytes);
   bnn_json_integer(&json, "threads", session.threads);
   bnn_json_integer(&json, "load_ns", (int64_t)network->load_ns);
   bnn_json_integer(&json, "plan_ns", (int64_t)network->plan_ns);

@@ -17,15 +17,22 @@ struct network {
   struct bnn_model_info info;
   uint64_t load_ns, plan_ns; /* what opening the model and making the session took */
   struct array inputs[MAX_FILES];
-  size_t runs; /* how many samples each input holds */
+  size_t runs; /* how many samples each input holds; time steps of one sample, where a model remembers */
+  bool remembers;
+  struct array outputs[MAX_FILES]; /* of all runs, one after the other */
 };
 
 /* Opens the model and makes the session. Nothing is left open on failure. */
 enum bnn_status network_open(struct network *network, const struct options *options, struct bnn_error *error);
 /* Reads the input files; each must hold the same whole number of samples. */
 enum bnn_status network_read_inputs(struct network *network, const struct files *files, struct bnn_error *error);
-/* Points the session to sample `run`. */
-enum bnn_status network_set_inputs(struct network *network, size_t run, struct bnn_error *error);
+/* Makes room for the outputs of all runs. */
+enum bnn_status network_make_outputs(struct network *network, struct bnn_error *error);
+/* All runs, which fill the outputs. A model that remembers begins with a first step. */
+enum bnn_status network_run(struct network *network, struct bnn_error *error);
+/* The same without keeping outputs, `ns` being NULL or where the time of every layer is added to. The inputs must have
+ * been run once: then nothing can fail. */
+void network_infer(struct network *network, uint64_t *ns);
 void network_close(struct network *network);
 
 /* {"type":"model",...} */

@@ -136,7 +136,7 @@ struct bnn_layer_info {
 /* Layer `index` of the session, in running order; false where there is none. */
 bool bnn_session_layer(const struct bnn_session *session, uint32_t index, struct bnn_layer_info *info);
 
-/* One inference as in bnn_session_run, with the time of every layer, in nanoseconds, written to ns[0 .. layers). */
+/* One inference as in bnn_session_run, with the time of every layer, in nanoseconds, added to ns[0 .. layers). */
 enum bnn_status bnn_session_profile(struct bnn_session *session, uint64_t *ns, struct bnn_error *error);
 
 #ifdef __cplusplus

@@ -19,7 +19,7 @@ from harness.errors import ModelError
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
 
 _SCRIPT = Path(__file__).with_name("unpack.py")
-_AGAIN = "Save the model again with model.save(...), or fetch the file again and compare its size."
+_AGAIN = "Save the model again with {save}, or fetch the file again and compare its size."
 
 
 def allowance(size: int) -> int:
@@ -33,20 +33,22 @@ class Store:
     Args:
         source: the file, or its bytes.
         root: the group that holds the weights.
+        writer, save: what writes such files, and by which call.
 
     Raises:
         ModelError: it cannot be read as HDF5.
     """
 
-    def __init__(self, source: Path | bytes, root: str) -> None:
-        self._data = _unpacked(source, root)
+    def __init__(self, source: Path | bytes, root: str, writer: str = "Keras", save: str = "model.save(...)") -> None:
+        self._writer, self._again = writer, _AGAIN.format(save=save)
+        self._data = _unpacked(source, root, self._again)
         length = int.from_bytes(self._data[-8:], "little")
         trailer = json.loads(self._data[-8 - length : -8])
         if "error" in trailer:
             raise ModelError(
                 f"The file cannot be read as HDF5: {trailer['error']}.",
                 "It was cut (an unfinished download or copy) or damaged.",
-                _AGAIN,
+                self._again,
             )
         self._texts: dict[tuple[str, str], tuple[str, ...]] = {
             (group, name): tuple(texts) for group, name, texts in trailer["attributes"]
@@ -105,13 +107,13 @@ class Store:
         for depth in range(1, len(steps) + 1):
             self._check("/".join(steps[:depth]), label)
         if path not in self._arrays:
-            raise ModelError(f"{label} are missing.", "The file was saved in part, or edited.", _AGAIN)
+            raise ModelError(f"{label} are missing.", "The file was saved in part, or edited.", self._again)
         stored, offset = self._arrays[path]
         if stored != shape:
             raise ModelError(
                 f"{label} have the shape {list(stored)}; the layer wants {list(shape)}.",
                 "The architecture and the weights in the file do not belong together.",
-                _AGAIN,
+                self._again,
             )
         values = np.frombuffer(self._data, "<f4", math.prod(shape), offset).reshape(shape)
         if not np.isfinite(values).all():
@@ -126,12 +128,12 @@ class Store:
         if place in self._problems:
             raise ModelError(
                 f"{label} cannot be used: {place.rsplit('/', 1)[-1][-80:]!r} {self._problems[place]}.",
-                "Keras writes plain arrays and text, and all into one file; this one was edited or is damaged.",
-                _AGAIN,
+                f"{self._writer} writes plain arrays and text, all into one file; this one was edited or is damaged.",
+                self._again,
             )
 
 
-def _unpacked(source: Path | bytes, root: str) -> bytes:
+def _unpacked(source: Path | bytes, root: str, again: str) -> bytes:
     """The output of `unpack`."""
     content = source if isinstance(source, bytes) else b""
     size = len(source) if isinstance(source, bytes) else source.stat().st_size
@@ -148,4 +150,4 @@ def _unpacked(source: Path | bytes, root: str) -> bytes:
         what = f"The HDF5 library crashed on the file ({signal.Signals(-done.returncode).name})."
     else:
         what = f"The file cannot be read as HDF5: {done.stderr.decode(errors='replace').strip()[-160:]}"
-    raise ModelError(what, "It was cut (an unfinished download or copy) or damaged.", _AGAIN)
+    raise ModelError(what, "It was cut (an unfinished download or copy) or damaged.", again)

@@ -80,7 +80,7 @@ def read(path: Path) -> tuple[Entry, ...]:
     with path.open("rb") as file:
         if file.read(len(hdf5.SIGNATURE)) != hdf5.SIGNATURE:
             raise ModelError(f"{path.name!r} is no NIR file: it is not HDF5.", "", _AGAIN)
-    store = hdf5.Store(path, _ROOT)
+    store = hdf5.Store(path, _ROOT, "NIR", "nir.write(...)")
     names, edges = store.below(_NODES), store.texts(f"{_ROOT}/edges", "")
     if not names or edges is None or len(edges) % 2 or len(names) > _MAX_NODES:
         raise ModelError(f"{path.name!r} is no NIR file: it holds no graph of nodes and edges.", "", _AGAIN)

@@ -24,18 +24,6 @@ static size_t first_pixel(const struct bnn_bconv2d_plan *plan, const struct bnn_
 
 static const void *table(const struct run *run, size_t offset, size_t entry) { return run->packed + offset + entry; }
 
-static uint32_t list_pixels(const struct run *run, const struct bnn_band *band, struct bnn_bconv2d_pixel *pixels) {
-  const struct bnn_patches *p = &run->plan->patches;
-  const struct bnn_bconv2d_pixel *columns = table(run, run->layout.columns, 0);
-  const uint32_t *class_y = table(run, run->layout.class_y, 0), out_w = p->out_w;
-  for (uint32_t y = band->begin; y < band->end; y++, pixels += out_w) {
-    const uint32_t patch = (y - band->begin) * p->line * bnn_bconv2d_word_bytes(run->plan), row = class_y[y];
-    for (uint32_t x = 0; x < out_w; x++)
-      pixels[x] = (struct bnn_bconv2d_pixel){columns[x].patch + patch, columns[x].row + row};
-  }
-  return (band->end - band->begin) * out_w;
-}
-
 /* Where a tile's output belongs: `channels` of it, from `first` on, in the pixels that start at y. */
 struct place {
   unsigned char *y;
@@ -115,11 +103,11 @@ static const uint32_t *lay_out(const struct run *run, const struct bnn_band *ban
 static void run_band(const struct run *run, const struct bnn_band *band, uint32_t tile_begin, uint32_t tile_end) {
   const struct bnn_bconv2d_plan *plan = run->plan;
   const struct bnn_bconv2d_problem *p = &plan->problem;
-  struct bnn_bconv2d_pixel *pixels = (struct bnn_bconv2d_pixel *)(void *)(run->scratch + run->offsets.pixels);
+  const uint32_t *lists = table(run, run->layout.lists, 0), list = lists[band->begin / plan->patches.band_rows];
   struct bnn_bconv2d_tile tile = {
       .x = lay_out(run, band),
-      .pixels = pixels,
-      .pixel_count = list_pixels(run, band, pixels),
+      .pixels = table(run, run->layout.pixels, list * run->layout.list_bytes),
+      .pixel_count = (band->end - band->begin) * plan->patches.out_w,
       .run_words = bnn_bconv2d_run_words(plan),
       .lo = p->lo,
       .hi = p->hi,

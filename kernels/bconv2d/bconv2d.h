@@ -45,6 +45,7 @@ struct bnn_bconv2d_plan {
   struct bnn_patches patches;
   uint32_t block_tiles, blocks; /* channel tiles of a unit; units of a band and group */
   uint32_t classes_y, classes_x; /* of the border: see pack.c */
+  uint32_t lists;                /* of pixels: bands whose rows have the same classes share one */
   bool clamped;
   bool narrow; /* sums fit 16 bits: see struct bnn_bconv2d_tile */
 };

@@ -11,9 +11,10 @@ struct bnn_bconv2d_layout {
   uint32_t group_filters, group_tiles;
   uint32_t filters_padded; /* groups * group_tiles * mr */
   size_t tile_words;       /* of packed weights */
-  /* Byte offsets in the packed weights: `start` or `base` by class and channel; struct bnn_bconv2d_pixel of a band's first
-   * row, for class 0 of the rows; for each output row what its class adds to pixel.row; tables by channel. */
-  size_t rows, columns, class_y, multiplier, bias, clamp_lo, clamp_hi, end;
+  size_t list_bytes;       /* of the pixels of a band */
+  /* Byte offsets in the packed weights: `start` or `base` by class and channel; lists of pixels; the list of each
+   * band; tables by channel. */
+  size_t rows, pixels, lists, multiplier, bias, clamp_lo, clamp_hi, end;
 };
 
 struct bnn_bconv2d_layout bnn_bconv2d_layout_of(const struct bnn_bconv2d_plan *plan);
@@ -36,7 +37,6 @@ static inline uint32_t bnn_bconv2d_run_words(const struct bnn_bconv2d_plan *plan
 struct bnn_bconv2d_scratch {
   size_t patches; /* of a band, laid out */
   size_t split;   /* the same with each word taken apart, for kernels that want it */
-  size_t pixels;  /* struct bnn_bconv2d_pixel of a band */
   size_t aside;   /* a tile's output, where not all of its channels exist or its bits start within a byte */
   size_t end;
 };
@@ -51,6 +51,9 @@ static inline bool bnn_bconv2d_scatters(const struct bnn_bconv2d_problem *p) {
 /* Positions whose taps inside the image are the same form a class: a run of neighbours, since both ends of the taps inside
  * only move one way. Whether one begins at this position; with BNN_BORDER_ONE there is one class. */
 bool bnn_bconv2d_starts_class(const struct bnn_bconv2d_plan *plan, const struct bnn_axis *axis, uint32_t position);
+
+/* Whether a band needs another list of pixels than the one before it: a class starts somewhere in their rows. */
+bool bnn_bconv2d_starts_list(const struct bnn_bconv2d_plan *plan, uint32_t band);
 
 bool bnn_bconv2d_inside(const struct bnn_axis *axis, uint32_t position, uint32_t tap);
 

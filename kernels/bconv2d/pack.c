@@ -16,27 +16,28 @@ static uint32_t popcount(uint32_t word) {
   return count;
 }
 
-/* Word i of a run, which goes through the kernel's columns, their rows, their channels. */
-static uint32_t word_of(const struct bnn_bconv2d_plan *plan, const uint32_t *filter, uint32_t i) {
+/* Where word i of a run lies in a filter: a run goes through the kernel's columns, their rows, their channels. */
+static uint32_t word_at(const struct bnn_bconv2d_plan *plan, uint32_t i) {
   const struct bnn_window *w = &plan->problem.window;
-  const uint32_t at = plan->kernel->split ? i / 2 : i, words = plan->patches.group_words;
-  const uint32_t row = at / words % w->kernel_h, column = at / words / w->kernel_h;
-  const uint32_t word = filter[(row * w->kernel_w + column) * words + at % words];
-  return plan->kernel->split ? bnn_bconv2d_nibbles(word, i % 2) : word;
+  const uint32_t words = plan->patches.group_words, row = i / words % w->kernel_h, column = i / words / w->kernel_h;
+  return (row * w->kernel_w + column) * words + i % words;
 }
 
-/* `lanes` channels from the filter `first` on; those from `filters` on do not exist. Returns the end. */
-static uint32_t *pack_lanes(const struct bnn_bconv2d_plan *plan, const uint32_t *filter, uint32_t first, uint32_t filters,
-                            uint32_t *packed) {
-  const uint32_t run = bnn_bconv2d_run_words(plan), filter_words = plan->patches.run_words;
+/* `lanes` channels, of which `filters` exist. */
+static void pack_lanes(const struct bnn_bconv2d_plan *plan, const uint32_t *filter, uint32_t filters, uint32_t *packed) {
+  const uint32_t run = bnn_bconv2d_run_words(plan), filter_words = plan->patches.run_words, lanes = plan->kernel->lanes;
+  const bool split = plan->kernel->split;
   uint32_t chunk = plan->kernel->kr;
-  for (uint32_t at = 0; at < run; at += chunk) {
+  for (uint32_t at = 0; at < run; at += chunk, packed += lanes * chunk) {
     while (run - at < chunk) chunk /= 2;
-    for (uint32_t channel = first; channel < first + plan->kernel->lanes; channel++)
-      for (uint32_t i = at; i < at + chunk; i++)
-        *packed++ = channel < filters ? word_of(plan, filter + (size_t)channel * filter_words, i) : 0;
+    for (uint32_t i = 0; i < chunk; i++) {
+      const uint32_t *word = filter + word_at(plan, split ? (at + i) / 2 : at + i);
+      for (uint32_t c = 0; c < filters && c < lanes; c++) {
+        const uint32_t value = word[(size_t)c * filter_words];
+        packed[c * chunk + i] = split ? bnn_bconv2d_nibbles(value, (at + i) % 2) : value;
+      }
+    }
   }
-  return packed;
 }
 
 /* The bits that a filter's taps outside the image would add to popcount, and the channels of its taps inside. */
@@ -97,8 +98,32 @@ static void pack_row(const struct bnn_bconv2d_plan *plan, const struct bnn_bconv
   }
 }
 
-static void pack_table(const struct bnn_bconv2d_plan *plan, const struct bnn_bconv2d_layout *l, const float *floats, const int32_t *ints,
-                       float missing, float scale, float *table) {
+/* The rows of all classes, each where its first pixel is met, and the lists of pixels that point to them. */
+static void pack_pixels(const struct bnn_bconv2d_plan *plan, const struct bnn_bconv2d_layout *l,
+                        const struct bnn_bconv2d_weights *weights, char *out) {
+  const struct bnn_patches *p = &plan->patches;
+  const struct bnn_axis y = bnn_axis_y(p), x = bnn_axis_x(p);
+  const uint32_t word = bnn_bconv2d_word_bytes(plan), row_bytes = l->filters_padded * (uint32_t)bnn_bconv2d_entry(plan);
+  uint32_t *lists = (uint32_t *)(void *)(out + l->lists);
+  for (uint32_t i = 1; i < p->bands; i++) lists[i] = lists[i - 1] + bnn_bconv2d_starts_list(plan, i);
+  for (uint32_t i = 0, class_y = 0; i < y.out; i++) {
+    const bool starts_y = !i || bnn_bconv2d_starts_class(plan, &y, i);
+    const uint32_t list = lists[i / p->band_rows], in_band = i % p->band_rows;
+    struct bnn_bconv2d_pixel *pixel = (struct bnn_bconv2d_pixel *)(void *)(out + l->pixels + list * l->list_bytes);
+    class_y += i && starts_y;
+    pixel += in_band * p->out_w;
+    for (uint32_t j = 0, class_x = 0; j < x.out; j++) {
+      const bool starts_x = !j || bnn_bconv2d_starts_class(plan, &x, j);
+      class_x += j && starts_x;
+      pixel[j].patch = (in_band * p->line + bnn_patches_column(p, j)) * word;
+      pixel[j].row = (class_y * plan->classes_x + class_x) * row_bytes;
+      if (starts_y && starts_x) pack_row(plan, l, weights, i, j, out + l->rows + pixel[j].row);
+    }
+  }
+}
+
+static void pack_table(const struct bnn_bconv2d_plan *plan, const struct bnn_bconv2d_layout *l, const float *floats,
+                       const int32_t *ints, float missing, float scale, float *table) {
   const uint32_t group_padded = l->filters_padded / plan->problem.groups;
   for (uint32_t i = 0; i < l->filters_padded; i++) {
     const uint32_t channel = i % group_padded, filter = i / group_padded * l->group_filters + channel;
@@ -113,30 +138,14 @@ void bnn_bconv2d_pack(const struct bnn_bconv2d_plan *plan, const struct bnn_bcon
   char *out = packed;
   memset(out, 0, l.end);
 
-  const uint32_t filter_words = p->window.kernel_h * p->window.kernel_w * l.group_words, mr = plan->kernel->mr;
-  for (uint32_t group = 0; group < p->groups; group++)
-    for (uint32_t tile = 0; tile < l.group_tiles; tile++) {
-      const uint32_t left = l.group_filters - tile * mr;
-      const uint32_t *filter = weights->filter + ((size_t)group * l.group_filters + tile * mr) * filter_words;
-      uint32_t *words = (uint32_t *)(void *)out + ((size_t)group * l.group_tiles + tile) * l.tile_words;
-      for (uint32_t first = 0; first < mr; first += plan->kernel->lanes)
-        words = pack_lanes(plan, filter, first, left < mr ? left : mr, words);
-    }
-
-  const struct bnn_axis y = bnn_axis_y(&plan->patches), x = bnn_axis_x(&plan->patches);
-  uint32_t *class_y = (uint32_t *)(void *)(out + l.class_y);
-  struct bnn_bconv2d_pixel *columns = (struct bnn_bconv2d_pixel *)(void *)(out + l.columns);
-  const uint32_t row_bytes = l.filters_padded * (uint32_t)bnn_bconv2d_entry(plan);
-  for (uint32_t i = 0, last = 0; i < y.out; i++) class_y[i] = (last += bnn_bconv2d_starts_class(plan, &y, i)) * plan->classes_x * row_bytes;
-  for (uint32_t i = 0, last = 0; i < x.out; i++) {
-    last += bnn_bconv2d_starts_class(plan, &x, i);
-    columns[i].patch = bnn_patches_column(&plan->patches, i) * bnn_bconv2d_word_bytes(plan);
-    columns[i].row = last * row_bytes;
+  const uint32_t mr = plan->kernel->mr, lanes = plan->kernel->lanes, run = bnn_bconv2d_run_words(plan);
+  for (uint32_t i = 0; i < l.filters_padded; i += lanes) {
+    const uint32_t group = i / (l.group_tiles * mr), channel = i % (l.group_tiles * mr);
+    const uint32_t *filter = weights->filter + ((size_t)group * l.group_filters + channel) * plan->patches.run_words;
+    if (channel < l.group_filters)
+      pack_lanes(plan, filter, l.group_filters - channel, (uint32_t *)(void *)out + (size_t)i * run);
   }
-  for (uint32_t i = 0; i < y.out; i++) /* the first position of each class stands for it */
-    for (uint32_t j = 0; j < x.out; j++)
-      if ((!i || class_y[i] != class_y[i - 1]) && (!j || columns[j].row != columns[j - 1].row))
-        pack_row(plan, &l, weights, i, j, out + l.rows + class_y[i] + columns[j].row);
+  pack_pixels(plan, &l, weights, out);
 
   if (p->output == BNN_BCONV2D_BITS) return;
   const float clamp_scale = plan->narrow ? -0.5f : 1.0f; /* a negative one swaps the clamps */

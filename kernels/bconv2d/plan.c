@@ -35,9 +35,10 @@ struct bnn_bconv2d_layout bnn_bconv2d_layout_of(const struct bnn_bconv2d_plan *p
   const size_t table = align64(l.filters_padded * sizeof(float));
   const bool f32 = p->output == BNN_BCONV2D_F32;
   l.rows = align64(l.tile_words * sizeof(uint32_t) * p->groups * l.group_tiles);
-  l.columns = l.rows + align64((size_t)plan->classes_y * plan->classes_x * l.filters_padded * bnn_bconv2d_entry(plan));
-  l.class_y = l.columns + align64(plan->patches.out_w * sizeof(struct bnn_bconv2d_pixel));
-  l.multiplier = l.class_y + align64(plan->patches.out_h * sizeof(uint32_t));
+  l.pixels = l.rows + align64((size_t)plan->classes_y * plan->classes_x * l.filters_padded * bnn_bconv2d_entry(plan));
+  l.list_bytes = (size_t)plan->patches.band_rows * plan->patches.out_w * sizeof(struct bnn_bconv2d_pixel);
+  l.lists = l.pixels + align64(plan->lists * l.list_bytes);
+  l.multiplier = l.lists + align64(plan->patches.bands * sizeof(uint32_t));
   l.bias = l.multiplier + (f32 ? table : 0);
   l.clamp_lo = l.bias + (f32 ? table : 0);
   l.clamp_hi = l.clamp_lo + (plan->clamped ? table : 0);
@@ -51,8 +52,7 @@ struct bnn_bconv2d_scratch bnn_bconv2d_scratch_of(const struct bnn_bconv2d_plan 
   s.patches = 0;
   s.split = s.patches + align64(bnn_patches_bytes(&plan->patches));
   const size_t split_words = plan->kernel->split ? 2 * (size_t)bnn_patches_extent(&plan->patches, plan->patches.band_rows) : 0;
-  s.pixels = s.split + align64(split_words * sizeof(uint32_t));
-  s.aside = s.pixels + align64(pixels * sizeof(struct bnn_bconv2d_pixel));
+  s.aside = s.split + align64(split_words * sizeof(uint32_t));
   s.end = s.aside + align64(pixels * plan->kernel->mr * sizeof(float));
   return s;
 }
@@ -73,6 +73,14 @@ static uint32_t count_classes(const struct bnn_bconv2d_plan *plan, struct bnn_ax
   uint32_t count = 1;
   for (uint32_t i = 0; i < axis.out; i++) count += bnn_bconv2d_starts_class(plan, &axis, i);
   return count;
+}
+
+bool bnn_bconv2d_starts_list(const struct bnn_bconv2d_plan *plan, uint32_t band) {
+  const struct bnn_axis y = bnn_axis_y(&plan->patches);
+  const uint32_t rows = plan->patches.band_rows;
+  for (uint32_t row = band ? (band - 1) * rows + 1 : y.out; row < (band + 1) * rows && row < y.out; row++)
+    if (bnn_bconv2d_starts_class(plan, &y, row)) return true;
+  return false;
 }
 
 /* Channels that a wide tile adds up to its width cost as much as real ones; a quarter is worth its speed. */
@@ -97,6 +105,8 @@ bool bnn_bconv2d_plan(struct bnn_bconv2d_plan *plan, const struct bnn_bconv2d_pr
   plan->narrow = plan->patches.run_words <= NARROW_WORDS && (p->output == BNN_BCONV2D_BITS || p->channels / p->groups % 2 == 0);
   plan->classes_y = count_classes(plan, bnn_axis_y(&plan->patches));
   plan->classes_x = count_classes(plan, bnn_axis_x(&plan->patches));
+  plan->lists = 1;
+  for (uint32_t i = 0; i < plan->patches.bands; i++) plan->lists += bnn_bconv2d_starts_list(plan, i);
 
   const struct bnn_bconv2d_layout layout = bnn_bconv2d_layout_of(plan);
   const size_t bands = (size_t)plan->patches.batch * plan->patches.bands;

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a reader must know before trusting a number: each caveat a function from a device of a run to evidence and advice.
+"""What a reader must know before trusting a number: functions from a device of a run to evidence and advice.
 
 They judge what was recorded, so a stored run can be judged again. What is emulated is not judged at all.
 """

@@ -6,7 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from harness.bench.record import Agreement, Build, Caveat, Model, Problem, Process, Profile, Run
+from harness.bench.record import Agreement, Build, Caveat, Model, Peak, Problem, Process, Profile, Run
 
 
 @dataclass(frozen=True)
@@ -82,6 +82,14 @@ class Profiled:
 
 
 @dataclass(frozen=True)
+class Peaked:
+    """What a board can do at most."""
+
+    device: str
+    peaks: tuple[Peak, ...]
+
+
+@dataclass(frozen=True)
 class Failed:
     """A model on a device came to nothing, or, without a model, the device did."""
 
@@ -110,4 +118,5 @@ class Finished:
     run: Run
 
 
-Event = Told | Prepared | Built | Ready | Gated | Hosted | Round | Profiled | Failed | Stopped | Noticed | Finished
+News = Told | Prepared | Built | Ready | Gated | Hosted | Round | Profiled | Peaked | Failed | Stopped | Noticed
+Event = News | Finished

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from harness import abi
-from harness.bench.record import Problem
+from harness.bench.record import Peak, Problem
 from harness.board import deploy, job
 from harness.board.transport import Transport
 from harness.errors import BitrigError, JobFailed
@@ -88,6 +88,16 @@ def check(transport: Transport, binary: str, options: Sequence[str]) -> Iterator
         else:
             seen.append(event)
             yield event
+
+
+def peaks(transport: Transport, binary: str) -> list[Peak]:
+    """What the board can do at most, by `bnn peaks`.
+
+    Raises:
+        JobFailed, DeviceError.
+    """
+    events, _ = checked(transport, binary, ["peaks"])
+    return [Peak.model_validate(event) for event in events if event["type"] == "peak"]
 
 
 def failure(device: str, verb: str, events: Sequence[Mapping[str, Any]], ended: job.Ended) -> JobFailed:

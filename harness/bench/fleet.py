@@ -31,6 +31,7 @@ class Plan:
     Attributes:
         toolchains: the compiler of each target.
         objects: mapping of the user's own classes to known quantisers, or None.
+        sim: how spiking networks are simulated, as simulation.parse takes it.
         command: as it was typed, for the report.
     """
 
@@ -41,6 +42,7 @@ class Plan:
     seed: int
     command: tuple[str, ...] = ()
     objects: Path | None = None
+    sim: str = ""
     kind: Literal["bench", "compare", "aa"] = "bench"
 
 
@@ -69,6 +71,7 @@ def bench(plan: Plan, runs: Path) -> Iterator[Event]:
         seed=plan.seed,
         settings=plan.settings,
         objects=str(plan.objects or ""),
+        sim=plan.sim,
         devices=tuple(devices),
     )
     return resume(plan, runs, run)
@@ -82,7 +85,7 @@ def resume(plan: Plan, runs: Path, run: Run) -> Iterator[Event]:
         UsageError: a model is not what it was when the run began.
     """
     yield Told("", f"Reading {', '.join(dict.fromkeys(entrant.path.name for entrant in plan.entrants))}")
-    subjects = list(subject.prepare(plan.entrants, plan.objects))
+    subjects = list(subject.prepare(plan.entrants, plan.objects, plan.sim))
     _same_models(run, subjects)
     recorder = Recorder(runs, run)
     for event in _events(plan, run, subjects, runs / run.id):
@@ -188,5 +191,6 @@ def again(run: Run, devices: tuple[Device, ...]) -> Plan:
         seed=run.seed,
         command=run.command,
         objects=Path(run.objects) if run.objects else None,
+        sim=run.sim,
         kind=run.kind,
     )

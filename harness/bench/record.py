@@ -340,6 +340,7 @@ class Run(Value):
     seed: int = 0
     settings: Settings = Settings()
     objects: str = ""
+    sim: str = ""
     models: tuple[Model, ...] = ()
     builds: tuple[Build, ...] = ()
     devices: tuple[Device, ...] = ()

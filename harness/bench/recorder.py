@@ -17,6 +17,7 @@ from harness.bench.events import (
     Gated,
     Hosted,
     Noticed,
+    Peaked,
     Prepared,
     Profiled,
     Ready,
@@ -41,6 +42,7 @@ class Recorder:
             Hosted: self._hosted,
             Round: self._round,
             Profiled: lambda event: self._case(event.device, event.model, profile=event.profile),
+            Peaked: lambda event: self._device(event.device, peaks=event.peaks),
             Failed: self._failed,
             Stopped: lambda event: self._device(event.device, stopped=event.why),
             Noticed: lambda event: self._run(

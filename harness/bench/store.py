@@ -12,6 +12,7 @@ import re
 import secrets
 import tempfile
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -96,6 +97,15 @@ def ids(runs: Path) -> Iterator[str]:
     """The ids of all runs, the newest first."""
     if runs.is_dir():
         yield from sorted((entry.name for entry in runs.iterdir() if _ID.fullmatch(entry.name)), reverse=True)
+
+
+def before(runs: Path, run: str, most: int = 40) -> list[Run]:
+    """The runs before one, the oldest first; what cannot be read is passed over."""
+    found = []
+    for older in [each for each in ids(runs) if each < run][:most]:
+        with suppress(UsageError):
+            found.append(load(runs / older / RECORD))
+    return found[::-1]
 
 
 def is_run(runs: Path, name: str) -> bool:

@@ -40,7 +40,7 @@ class Subject:
         return {name: folder / name for name in self.parts}
 
 
-def prepare(field: Sequence[Entrant], objects: Path | None = None) -> Iterator[Subject]:
+def prepare(field: Sequence[Entrant], objects: Path | None = None, sim: str = "") -> Iterator[Subject]:
     """Imports the models and computes golden outputs, once a file.
 
     Raises:
@@ -50,7 +50,7 @@ def prepare(field: Sequence[Entrant], objects: Path | None = None) -> Iterator[S
     ready: dict[Path, tuple[Prepared, Golden]] = {}
     for entrant in field:
         if entrant.path not in ready:
-            prepared = pipeline.prepare(entrant.path, objects)
+            prepared = pipeline.prepare(entrant.path, objects, sim)
             settled = golden.settle(prepared)
             prepared.prove(settled.inputs)
             ready[entrant.path] = prepared, settled

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from markupsafe import Markup
 from harness.bench import store
 from harness.bench.record import Run
 from harness.report import words
-from harness.report.sections import SECTIONS
+from harness.report.sections import shown
 
 TEMPLATES = Path(__file__).parent / "templates"
 
@@ -50,19 +51,18 @@ def _asset(name: str) -> str:
     return (TEMPLATES / name).read_text("utf-8").strip()
 
 
-def render(run: Run) -> str:
-    """The HTML of a run's report."""
+def render(run: Run, past: Sequence[Run] = ()) -> str:
+    """The HTML of a run's report; `past` are the runs before it, oldest first."""
     script = _asset("page.js")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     record = run.model_dump_json(by_alias=True).encode()
-    parts = [(name, title, value) for name, (title, section) in SECTIONS.items() if (value := section(run)) is not None]
     return (
         _environment()
         .get_template("page.html.j2")
         .render(
             run=run,
             title=words.title(run),
-            sections=parts,
+            sections=list(shown(run, past)),
             policy=f"default-src 'none'; style-src 'unsafe-inline'; img-src data:; script-src 'sha256-{digest}'",
             style=Markup(_asset("page.css")),
             script=Markup(script),
@@ -74,5 +74,5 @@ def render(run: Run) -> str:
 def write(runs: Path, run: Run) -> Path:
     """Writes `runs/<id>/report.html` and returns it."""
     path = runs / run.id / store.REPORT
-    store.write(path, render(run))
+    store.write(path, render(run, store.before(runs, run.id)))
     return path

@@ -7,14 +7,18 @@ A new section is a function here, a row of SECTIONS and a template of the same n
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from harness.bench.compare import Result, results
-from harness.bench.record import BIT_KINDS, Build, Case, Caveat, Device, Layer, LayerTime, Model, Profile, Run
-from harness.report import charts, verdicts, words
-from harness.report.charts import Chart
+from harness.bench.record import Build, Case, Caveat, Device, Run
+from harness.report import verdicts, words
+from harness.report.charts import Chart, roofline, times
+from harness.report.charts import conditions as unrest
+from harness.report.charts import history as story
+from harness.report.graph import graph
+from harness.report.layers import layers
 from harness.report.verdicts import Sentence
 
 
@@ -88,83 +92,16 @@ class DeviceCharts:
 
 
 def distributions(run: Run) -> tuple[DeviceCharts, ...] | None:
-    found = []
-    for device in run.devices:
-        drawn = tuple(chart for chart in (charts.scatter(run, device), charts.ratios(run, device)) if chart)
-        if drawn and not device.emulated:
-            found.append(DeviceCharts(device, drawn))
-    return tuple(found) or None
+    return _charts(run, lambda device: (times.scatter(run, device), times.ratios(run, device)))
 
 
-@dataclass(frozen=True)
-class LayerRow:
-    """A layer and its times, one a profiled device; None where that profile has no such layer."""
-
-    layer: Layer
-    times: tuple[LayerTime | None, ...]
-
-    @property
-    def saves_bytes(self) -> int:
-        """What its weights would save as bits."""
-        if self.layer.kind in BIT_KINDS:
-            return 0
-        return max(0, self.layer.param_bytes - self.layer.param_bytes_float // 32)
+def roofs(run: Run) -> tuple[DeviceCharts, ...] | None:
+    return _charts(run, lambda device: (roofline.chart(run, device),))
 
 
-@dataclass(frozen=True)
-class Part:
-    """A piece of a bar: a layer with weights by its kind, everything else as "rest"."""
-
-    name: str
-    kind: str
-    ns: float
-    share: float
-
-
-@dataclass(frozen=True)
-class Bar:
-    device: Device
-    total: float
-    parts: tuple[Part, ...]
-
-
-@dataclass(frozen=True)
-class ModelLayers:
-    """The layers of a model; `rest` are the nodes without weights: (name, op, times as in LayerRow)."""
-
-    model: Model
-    devices: tuple[Device, ...]
-    bars: tuple[Bar, ...]
-    rows: tuple[LayerRow, ...]
-    rest: tuple[tuple[str, str, tuple[LayerTime | None, ...]], ...]
-
-
-def layers(run: Run) -> tuple[ModelLayers, ...]:
-    return tuple(_model_layers(run, model) for model in run.models)
-
-
-def _model_layers(run: Run, model: Model) -> ModelLayers:
-    profiled = [(d, case.profile) for d in run.devices if (case := d.case(model.name)) and case.profile]
-    measured = [{layer.name: layer for layer in profile.layers} for _, profile in profiled]
-    known = {layer.name: layer for layer in model.layers}
-    rest = {name: layer.op for times in measured for name, layer in times.items() if name not in known}
-    return ModelLayers(
-        model=model,
-        devices=tuple(device for device, _ in profiled),
-        bars=tuple(_bar(device, profile, known) for device, profile in profiled),
-        rows=tuple(LayerRow(layer, tuple(times.get(name) for times in measured)) for name, layer in known.items()),
-        rest=tuple((name, op, tuple(times.get(name) for times in measured)) for name, op in rest.items()),
-    )
-
-
-def _bar(device: Device, profile: Profile, known: Mapping[str, Layer]) -> Bar:
-    total = sum(layer.ns for layer in profile.layers)
-    parts = [
-        Part(layer.name, known[layer.name].kind if layer.name in known else "rest", layer.ns, layer.ns / total)
-        for layer in profile.layers
-        if total
-    ]
-    return Bar(device, total, tuple(parts))
+def _charts(run: Run, of: Callable[[Device], tuple[Chart | None, ...]]) -> tuple[DeviceCharts, ...] | None:
+    drawn = [(device, tuple(chart for chart in of(device) if chart)) for device in run.devices if not device.emulated]
+    return tuple(DeviceCharts(device, found) for device, found in drawn if found) or None
 
 
 @dataclass(frozen=True)
@@ -174,6 +111,7 @@ class DeviceConditions:
     rounds: int
     discarded: int
     build: Build | None
+    chart: Chart | None
 
 
 def conditions(run: Run) -> tuple[DeviceConditions, ...]:
@@ -182,8 +120,16 @@ def conditions(run: Run) -> tuple[DeviceConditions, ...]:
         rounds = {process.round for case in device.cases for process in case.processes}
         spoiled = {process.round for case in device.cases for process in case.discarded}
         facts = tuple(words.facts({**device.facts, **device.host}))
-        found.append(DeviceConditions(device, facts, len(rounds), len(spoiled), run.build(device.target)))
+        build, chart = run.build(device.target), unrest.chart(device)
+        found.append(DeviceConditions(device, facts, len(rounds), len(spoiled), build, chart))
     return tuple(found)
+
+
+def history(run: Run, past: Sequence[Run]) -> tuple[Chart, ...] | None:
+    """Where the run stands among those before it that were of the same kind; None for a first one."""
+    runs = [*(old for old in past if old.id < run.id and old.kind == run.kind == "bench"), run]
+    drawn = (story.chart(runs, device.name) for device in run.devices)
+    return tuple(chart for chart in drawn if chart) or None
 
 
 @dataclass(frozen=True)
@@ -196,11 +142,23 @@ def reproduce(run: Run) -> Reproduce:
     return Reproduce(shlex.join(run.command), run)
 
 
+# Name of the template, heading, and what it shows; `history` alone also asks for the runs before.
 SECTIONS: dict[str, tuple[str, Callable[[Run], Any]]] = {
     "verdict": ("Verdict", verdict),
     "compare": ("Models by device", compare),
     "distributions": ("How steady the times are", distributions),
     "layers": ("Layer by layer", layers),
+    "graph": ("The nets", graph),
+    "roofs": ("How near to the board's limits", roofs),
     "conditions": ("Conditions", conditions),
+    "history": ("History", lambda run: None),
     "reproduce": ("How to reproduce this", reproduce),
 }
+
+
+def shown(run: Run, past: Sequence[Run] = ()) -> Iterator[tuple[str, str, Any]]:
+    """(template, heading, value) of every section that has something to show."""
+    for name, (heading, section) in SECTIONS.items():
+        value = history(run, past) if name == "history" else section(run)
+        if value is not None:
+            yield name, heading, value

@@ -16,6 +16,8 @@ from harness.bench.record import (
     Layer,
     LayerTime,
     Model,
+    Node,
+    Peak,
     Problem,
     Process,
     Profile,
@@ -29,6 +31,21 @@ SHAPES = {
     "conv_3": ((1, 6, 6, 64), (1, 4, 4, 64), 589_824),
     "dense": ((1, 64), (1, 10), 640),
 }
+
+
+GRAPH = (
+    Node(name="conv_1", op="conv2d", inputs=("",)),
+    Node(name="pool_1", op="max_pool2d", inputs=("conv_1",)),
+    Node(name="conv_2", op="bconv2d", inputs=("pool_1",)),
+    Node(name="conv_3", op="bconv2d", inputs=("conv_2",)),
+    Node(name="add", op="arith", inputs=("conv_3", "pool_1")),
+    Node(name="dense", op="dense", inputs=("add",)),
+)
+PEAKS = (
+    Peak(name="popcount", isa="neon", value=120.0, unit="GMAC/s"),
+    Peak(name="fma", isa="neon", value=24.0, unit="GFLOP/s"),
+    Peak(name="bandwidth", value=6.0, unit="GB/s"),
+)
 
 
 def model(name: str, kind: str = "float", first_remedy: str = "") -> Model:
@@ -73,6 +90,7 @@ def model(name: str, kind: str = "float", first_remedy: str = "") -> Model:
         weight_bytes=16_808 if small else 123_944,
         weight_bytes_float=123_944,
         layers=tuple(layers),
+        graph=GRAPH,
         atol=1e-5,
         rtol=1e-5,
     )
@@ -137,6 +155,7 @@ def device(rng: random.Random, name: str, target: str, nets: tuple[Model, ...], 
         host={"arch": target, "pointer_bits": 64, "isa": ["neon", "neon_dotprod"], "cpus": 4, "emulator": None},
         bytes_sent=480_000,
         cases=tuple(case(rng, net, speed) for net, speed in zip(nets, speeds, strict=True)),
+        peaks=PEAKS,
         stopped="the intervals are narrow enough",
     )
 

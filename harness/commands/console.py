@@ -42,6 +42,7 @@ HELP = {
     "isa-mask": "instruction sets that the runtime may use, such as neon,scalar",
     "kernel": "force a kernel: family=name (repeat)",
     "objects": "mapping of custom Keras classes to known quantisers (YAML)",
+    "sim": "how spikes are simulated: snntorch, spikingjelly or sinabs, dt=, reset=, reset_delay=, spike_when=, ...",
     "json": "one JSON document on standard output and nothing else",
     "run": "id of a run, the beginning of one, or last",
     "corpus": "a folder with a manifest.json",

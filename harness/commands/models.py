@@ -46,12 +46,14 @@ def build(c: Context, target: list[str], toolchain: str | None = None, json: boo
 
 
 @command("model")
-def explain(c: Context, model: list[str], objects: str | None = None, json: bool = False) -> None:
+def explain(
+    c: Context, model: list[str], objects: str | None = None, sim: str | None = None, json: bool = False
+) -> None:
     """Say of every layer whether it is binary, why not, and what to change."""
     paths = [Path(name) for name in many(model)]
     if not paths:
         raise UsageError("explain needs a model.", "", "For example: ./inv explain --model models/seed_dorefa.h5")
-    prepared = [pipeline.prepare(path, optional(objects)) for path in paths]
+    prepared = [pipeline.prepare(path, optional(objects), sim or "") for path in paths]
     if json:
         documents = [each.explain() for each in prepared]
         say_json(documents[0] if len(documents) == 1 else documents)
@@ -75,12 +77,13 @@ def run(
     isa_mask: str | None = None,
     toolchain: str | None = None,
     objects: str | None = None,
+    sim: str | None = None,
     json: bool = False,
 ) -> None:
     """Run a model once on a device with your own arrays, and compare with golden outputs."""
     known = inventory.load(ROOT)
     (where,) = known.select([one(device or ["local"], "--device")])
-    prepared = pipeline.prepare(Path(one(model, "--model")), optional(objects))
+    prepared = pipeline.prepare(Path(one(model, "--model")), optional(objects), sim or "")
     given = [array for name in many(input) for array in arrays(Path(name), prepared.graph.inputs)]
     wanted = [array for name in many(golden) for array in arrays(Path(name))]
     options = ["--threads", str(number(threads, "--threads") or where.threads)]

@@ -57,6 +57,7 @@ def plan_of(
     settings: Settings,
     seed: str | None,
     objects: str | None = None,
+    sim: str | None = None,
 ) -> fleet.Plan:
     known = inventory.load(ROOT)
     chosen = known.select(many(device) or (default_devices(known) if kind == "bench" else ["local"]))
@@ -68,6 +69,7 @@ def plan_of(
         seed=number(seed, "--seed") or secrets.randbelow(2**31),
         command=typed(),
         objects=optional(objects),
+        sim=sim or "",
         kind=kind,
     )
 
@@ -116,6 +118,7 @@ def bench(
     isa_mask: str | None = None,
     toolchain: str | None = None,
     objects: str | None = None,
+    sim: str | None = None,
     seed: str | None = None,
     resume: str | None = None,
     twin: bool = False,
@@ -132,7 +135,7 @@ def bench(
     variant = Variant(threads=number(threads, "--threads"), isa_mask=isa_mask, kernels=tuple(kernel))
     field = variants.side_by_side(model_files(model), variant, twin)
     settings = settings_of(rounds, budget, precision)
-    follow(fleet.bench(plan_of("bench", field, device, toolchain, settings, seed, objects), RUNS), json)
+    follow(fleet.bench(plan_of("bench", field, device, toolchain, settings, seed, objects, sim), RUNS), json)
 
 
 @command("device", "model")

@@ -6,6 +6,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from itertools import pairwise
 from xml.etree import ElementTree
 
 import pytest
@@ -34,7 +35,7 @@ def test_csv_has_a_line_a_case_and_numbers_in_base_units() -> None:
     assert first["ratio"] == ""
     assert 0.3 < float(second["ratio_low"]) < float(second["ratio_high"]) < 0.4
     assert second["verdict"] == "faster"
-    assert next(row for row in rows if row["device"] == "pi4" and row["model"] == "seed_ste_sign")["outputs"] == "False"
+    assert next(row for row in rows if row["device"] == "pi4" and row["model"] == "seed_ste_sign")["correct"] == "False"
     assert {row["ratio"] for row in rows if row["emulated"] == "True"} == {""}
 
 
@@ -49,9 +50,8 @@ def test_markdown_says_the_verdicts_and_survives_its_own_signs() -> None:
     assert str(verdicts.sentences(story())[0]).replace("_", "\\_") in text
     rows = [line for line in text.splitlines() if line.startswith("| ")]
     assert len(rows) == 13
-    (row,) = [
-        line for line in export.as_markdown(renamed("a|b<script>")).splitlines() if "script" in line and line[0] == "|"
-    ]
+    lines = export.as_markdown(renamed("a|b<script>")).splitlines()
+    (row,) = [line for line in lines if "script" in line and line.startswith("|")]
     assert row.startswith("| a\\|b\\<script\\> |")
 
 
@@ -74,7 +74,7 @@ def test_trace_lays_the_layers_end_to_end() -> None:
     events = json.loads(export.as_trace(story()))["traceEvents"]
     spans = [event for event in events if event["ph"] == "X" and event["pid"] == 1 and event["tid"] == 1]
     assert [span["name"] for span in spans] == ["conv_1", "conv_2", "conv_3", "dense", "pool_1"]
-    for before, after in zip(spans, spans[1:], strict=False):
+    for before, after in pairwise(spans):
         assert after["ts"] == pytest.approx(before["ts"] + before["dur"])
 
 

@@ -20,6 +20,7 @@ from harness.bench.recorder import Recorder
 from harness.bench.revision import build as revision_build
 from harness.bench.subject import Subject
 from harness.bench.variants import Entrant
+from harness.board import lab
 from harness.board.inventory import Device
 from harness.errors import BitrigError, UsageError
 
@@ -147,6 +148,18 @@ def _build(plan: Plan, target: str, revisions: Sequence[str], programs: dict[str
     programs[target] = made_here
 
 
+def _machine(device: Device, devices: Sequence[Device]) -> str:
+    """What devices share that would disturb each other; they take turns.
+
+    Stand-in boards run on this machine and so disturb `local`. Those whose time is counted in instructions are not
+    disturbed themselves, and may run beside each other.
+    """
+    here = any(other.transport == "local" for other in devices)
+    if device.transport == "local" or (device.lab and (here or device.lab not in lab.UNDISTURBED)):
+        return ""
+    return device.lab or device.name
+
+
 def _side_by_side(
     plan: Plan,
     run: Run,
@@ -154,13 +167,12 @@ def _side_by_side(
     subjects: Sequence[Subject],
     files: Mapping[str, Mapping[str, Path]],
 ) -> Iterator[Event]:
-    """One worker a machine. Stand-in boards run on this machine, so they and `local` take turns: side by side each
-    would disturb the other."""
+    """One worker a machine."""
     events: queue.Queue[Event | None] = queue.Queue()
     past = {device.name: device for device in run.devices}
     machines: dict[str, list[Device]] = {}
     for device in devices:
-        machines.setdefault("" if device.transport == "local" or device.lab else device.name, []).append(device)
+        machines.setdefault(_machine(device, devices), []).append(device)
 
     def work(own: Sequence[Device]) -> None:
         for device in own:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -36,13 +37,13 @@ def scheduler(state: object, tmp_path: Path) -> Iterator[str]:
     address = f"tcp://127.0.0.1:{port}"
     servers = [["scheduler", "--host", "127.0.0.1", "--port", f"{port}", "--no-dashboard", "--no-show"]]
     for host in "ab":
-        offer = ["--resources", f"board-{host}=1", "--nthreads", "2", "--no-dashboard", "--name", host]
+        offer = ["--resources", f"board-{host}=1 qemu-aarch64=1", "--nthreads", "2", "--no-dashboard", "--name", host]
         servers.append(["worker", address, "--host", "127.0.0.1", *offer])
     running: list[subprocess.Popen[bytes]] = []
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     for words in servers:
         with (tmp_path / f"{words[0]}-{len(running)}.log").open("wb") as log:
-            running.append(subprocess.Popen([DASK, *words], cwd=tmp_path, env=environment, stdout=log, stderr=log))
+            running.append(subprocess.Popen([DASK, *words], cwd=ROOT, env=environment, stdout=log, stderr=log))
     wait_for_workers(address, 2)
     yield address
     for server in reversed(running):
@@ -94,8 +95,14 @@ def test_a_board_that_fails_is_a_result(board: Device, scheduler: str, tmp_path:
     name, argument = job(board, tmp_path, "board-a", 0)
     ((_, _, result),) = spread(scheduler, dask_work.count, [(name, {**argument, "refuse": "yes"})])
     assert isinstance(result, DeviceError)
-    with pytest.raises(DeviceUnfit, match=r"No lab host offers board-c.*board-a, board-b"):
+    with pytest.raises(DeviceUnfit, match=r"No lab host offers board-c.*board-a, board-b, qemu"):
         list(spread(scheduler, dask_work.count, [("board-c", argument)]))
+
+
+def test_the_example_benches_on_a_lab_host(boards: object, scheduler: str) -> None:
+    command = [sys.executable, "-m", "examples.spread", scheduler, "qemu-aarch64", "models/seed_dorefa.h5"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300)
+    assert re.fullmatch(r"qemu-aarch64 \d{8}-\d{6}-\w+\n", done.stdout), done.stderr
 
 
 def test_a_scheduler_that_is_down() -> None:

@@ -83,6 +83,12 @@ def test_a_mistake_is_pointed_at(tmp_path: Path, entry: str, message: str) -> No
         load(tmp_path, TARGETS + f"devices: {{pi: {entry}}}\n")
 
 
+def test_a_secret_is_not_repeated(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load(tmp_path, TARGETS + "devices: {pi: {target: host, password: hunter2}}\n")
+    assert "hunter2" not in str(caught.value)
+
+
 def test_a_mistake_in_the_local_file_is_pointed_at_there(tmp_path: Path) -> None:
     shared = TARGETS + "devices:\n  pi:\n    target: host\n"
     with pytest.raises(ConfigError, match=r"^devices.local.yaml:3: devices.pi.thread: .*threads"):

@@ -42,6 +42,7 @@ class Kind:
 KINDS = {"loopback": Kind(loopback.up, loopback.down)} | {
     name: Kind(partial(virtual.up, machine), virtual.down) for name, machine in virtual.MACHINES.items()
 }
+UNDISTURBED = frozenset(virtual.MACHINES)  # time in them does not depend on what else this machine does
 USUAL = ("loopback",)  # what is started when nothing is named: it costs nothing
 
 

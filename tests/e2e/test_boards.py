@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A bench on boards as a person types it: side by side, quickly, twice the same, and nothing secret written down."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.board import conditions, deploy, job, lab, lock, probe
+from harness.board.inventory import Device
+from harness.board.transport import connect
+
+ROOT = Path(__file__).resolve().parents[2]
+TOKEN = "correct-horse-battery-staple"
+
+Inv = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture
+def inv(tmp_path: Path, boards: object) -> Inv:
+    """`inv` with its runs in `tmp_path`, and secrets in its environment."""
+
+    def call(*words: str) -> subprocess.CompletedProcess[str]:
+        planted = {"BITRIG_RUNS": str(tmp_path / "runs"), "SSH_PASSWORD": TOKEN, "API_TOKEN": TOKEN, "NO_COLOR": "1"}
+        command = [sys.executable, "-m", "invoke", *words]
+        return subprocess.run(command, cwd=ROOT, env=os.environ | planted, capture_output=True, text=True, timeout=600)
+
+    return call
+
+
+def bench(inv: Inv, *devices: str) -> dict[str, Any]:
+    words = [word for device in devices for word in ("--device", device)]
+    done = inv("bench", "--model", "models/seed_dorefa.h5", "--json", *words)
+    assert done.returncode == 0, done.stderr
+    record: dict[str, Any] = json.loads(done.stdout)
+    return record
+
+
+def test_a_second_bench_sends_nothing(inv: Inv) -> None:
+    bench(inv, "qemu-aarch64")
+    (device,) = bench(inv, "qemu-aarch64")["devices"]
+    assert device["problem"] is None
+    assert device["bytes_sent"] == 0 < device["bytes_kept"]
+    assert device["emulated"]
+
+
+def test_nothing_secret_is_written_down(inv: Inv, tmp_path: Path) -> None:
+    done = inv("bench", "--model", "models/seed_dorefa.h5", "--device", "qemu-aarch64", "--device", "virt-pi2")
+    key = (lab.ssh_config("loopback").parent / "login_key").read_text("utf-8").splitlines()[1]
+    files = [path for path in (tmp_path / "runs").rglob("*") if path.is_file()]
+    assert {"record.json", "report.html"} <= {path.name for path in files}
+    written = [path.read_bytes().decode("utf-8", "replace") for path in files]
+    for text in (done.stdout, done.stderr, *written):
+        assert TOKEN not in text
+        assert key not in text
+        assert "PRIVATE KEY" not in text
+
+
+def test_whole_boards_are_measured_beside_each_other(inv: Inv, guest: Device) -> None:
+    list(lab.up(["virt-pi2"]))
+    try:
+        done = inv("bench", "--model", "models/seed_dorefa.h5", "--device", "virt-pi4", "--device", "virt-pi2")
+    finally:
+        list(lab.down(["virt-pi2"]))
+    assert done.returncode == 0, done.stderr
+    lines = (done.stdout + done.stderr).splitlines()
+    spans = [[at for at, line in enumerate(lines) if line.startswith(f"{name}: ")] for name in ("virt-pi4", "virt-pi2")]
+    assert max(span[0] for span in spans) < min(span[-1] for span in spans), lines
+
+
+def took(action: Callable[[], object]) -> float:
+    begun = time.monotonic()
+    action()
+    return time.monotonic() - begun
+
+
+def test_the_harness_costs_a_board_less_than_two_seconds(
+    board: Device, tmp_path: Path, record_property: Callable[[str, object], None]
+) -> None:
+    """All there is around a job that does nothing: connect, hold, set, probe, check files, start, follow, free."""
+    (tmp_path / "job").write_text("#!/bin/sh\necho '{}'\n", "utf-8")
+    device = board.model_copy(update={"workdir": str(tmp_path / "work")})
+    with connect(device) as transport:
+        path = deploy.push(transport, {"job": tmp_path / "job"}).paths["job"]
+        transport.run(["chmod", "755", path])
+
+    def once() -> None:
+        with connect(device) as transport, lock.hold(transport, "nothing"):
+            conditions.steady(transport)
+            probe.facts(transport)
+            deploy.push(transport, {"job": tmp_path / "job"})
+            assert job.collect(transport, path, [])[1].ok
+
+    seconds = sorted(took(once) for _ in range(3))[1]
+    record_property("seconds", round(seconds, 3))
+    assert seconds < 2

@@ -68,11 +68,20 @@ struct bnn_conv2d_problem bnn_conv2d_of_dense(uint32_t count, uint32_t inputs, u
   };
 }
 
+/* Channels that a wide tile adds up to its width cost as much as real ones, and its output is copied; a quarter is worth its
+ * speed. */
+static bool fits(const void *row, const void *problem) {
+  const struct bnn_sgemm_kernel *kernel = row;
+  const struct bnn_conv2d_problem *p = problem;
+  const uint32_t filters = p->filters / p->groups, padded = ceil_div(filters, kernel->mr) * kernel->mr;
+  return kernel->mr <= 8 || padded <= filters + filters / 4;
+}
+
 bool bnn_conv2d_plan(struct bnn_conv2d_plan *plan, const struct bnn_conv2d_problem *problem,
                      const struct bnn_select *select) {
   const struct bnn_conv2d_problem *p = problem;
   *plan = (struct bnn_conv2d_plan){.problem = *p};
-  plan->kernel = bnn_family_choose(&bnn_sgemm_family, select, NULL, NULL);
+  plan->kernel = bnn_family_choose(&bnn_sgemm_family, select, fits, p);
   if (!plan->kernel) return false;
 
   plan->patches = (struct bnn_patches){p->window, p->batch, p->in_h, p->in_w, p->out_h, p->out_w,

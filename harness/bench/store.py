@@ -100,12 +100,22 @@ def ids(runs: Path) -> Iterator[str]:
 
 
 def before(runs: Path, run: str, most: int = 40) -> list[Run]:
-    """The runs before one, the oldest first; what cannot be read is passed over."""
+    """The newest runs before one, the oldest of them first."""
+    return _readable(runs, [each for each in ids(runs) if each < run][:most])
+
+
+def everything(runs: Path) -> list[Run]:
+    """All runs, the oldest first."""
+    return _readable(runs, list(ids(runs)))
+
+
+def _readable(runs: Path, newest_first: list[str]) -> list[Run]:
+    """What cannot be read is passed over: one damaged record does not hide the others."""
     found = []
-    for older in [each for each in ids(runs) if each < run][:most]:
+    for name in reversed(newest_first):
         with suppress(UsageError):
-            found.append(load(runs / older / RECORD))
-    return found[::-1]
+            found.append(load(runs / name / RECORD))
+    return found
 
 
 def is_run(runs: Path, name: str) -> bool:

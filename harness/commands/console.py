@@ -67,11 +67,12 @@ out = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
 news = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
-def command(*lists: str) -> Callable[[Callable[..., None]], Any]:
+def command(*lists: str, **own: str) -> Callable[[Callable[..., None]], Any]:
     """An Invoke task with long options only, whose expected errors become a message and an exit code.
 
     Args:
         lists: options that repeat.
+        own: help for options that mean something of their own here.
     """
 
     def made(function: Callable[..., None]) -> Any:
@@ -81,12 +82,15 @@ def command(*lists: str) -> Callable[[Callable[..., None]], Any]:
         def guarded(*args: Any, **kwargs: Any) -> None:
             try:
                 function(*args, **kwargs)
-            except (BitrigError, BrokenPipeError, Exception) as error:
+            except BrokenPipeError:  # whoever read the output has read enough
+                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            except Exception as error:
                 if isinstance(error, Exit) or os.environ.get("BITRIG_DEBUG"):
                     raise
                 raise Exit(code=complain(error)) from None
 
-        options = {name: HELP[name] for name in (name.replace("_", "-") for name in names) if name in HELP}
+        known = HELP | own
+        options = {name: known[name] for name in (name.replace("_", "-") for name in names) if name in known}
         return task(guarded, auto_shortflags=False, positional=(), iterable=list(lists), help=options)
 
     return made
@@ -129,10 +133,14 @@ def relative(path: Path) -> str:
     return os.path.relpath(path)
 
 
+def say(text: str) -> None:
+    """Text for another program: as it is, whatever the terminal can do."""
+    sys.stdout.write(text if text.endswith("\n") else text + "\n")
+
+
 def say_json(document: Any) -> None:
     """One JSON document on standard output; a text is taken for one that is ready."""
-    ready = document if isinstance(document, str) else dumps(document, indent=1, ensure_ascii=False, default=str)
-    sys.stdout.write(ready + "\n")
+    say(document if isinstance(document, str) else dumps(document, indent=1, ensure_ascii=False, default=str))
 
 
 def typed() -> tuple[str, ...]:

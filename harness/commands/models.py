@@ -174,3 +174,22 @@ def check(
         out.print(terminal.checks(found))
     if any(event["type"] == "failure" for events in found.values() for event in events):
         raise Exit(code=WrongOutput.exit_code)
+
+
+@command("device", "family")
+def kernels(c: Context, device: list[str], family: list[str], toolchain: str | None = None, json: bool = False) -> None:
+    """The rate of every kernel on the shapes of real nets, and its share of what the device can do at most."""
+    known = inventory.load(ROOT)
+    found: dict[str, list[execute.Timing]] = {}
+    with telling() as tell:
+        for where in known.select(many(device) or ["local"]):
+            with once.opened(where, toolchain_of(known, where.target, toolchain), tell) as board:
+                tell(f"{where.name}: timing kernels")
+                for arguments in [["--family", name] for name in many(family)] or [[]]:
+                    timings = execute.kernels(board.link, board.binary, arguments)
+                    found.setdefault(where.name, []).extend(timings)
+    if json:
+        rows = {name: [asdict(t) | {"rate": t.rate, "share": t.share} for t in own] for name, own in found.items()}
+        say_json({"devices": rows, "emulated": [d.name for d in known.select(list(found)) if d.emulated]})
+    else:
+        out.print(terminal.kernels(found, {d.name for d in known.select(list(found)) if d.emulated}))

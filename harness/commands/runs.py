@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import secrets
+import webbrowser
 from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
@@ -14,16 +15,17 @@ from invoke.exceptions import Exit
 
 from harness.bench import aa, fleet, store, variants
 from harness.bench import compare as comparison
+from harness.bench import history as past
 from harness.bench.events import Event, Finished
 from harness.bench.record import Run, Settings, Variant
 from harness.bench.variants import Entrant
 from harness.board import inventory, lab
-from harness.commands.console import RUNS, command, out, relative, say_json, telling, toolchain_of, typed
+from harness.commands.console import RUNS, command, out, relative, say, say_json, telling, toolchain_of, typed
 from harness.cross.toolchain import ROOT
 from harness.errors import UsageError
 from harness.options import many, number, span
 from harness.options import path as optional
-from harness.report import live, terminal, verdicts
+from harness.report import export, live, terminal, verdicts
 
 SEEDS = ("seed_float", "seed_ste_sign", "seed_dorefa")
 
@@ -196,7 +198,34 @@ def compare(
     follow(fleet.bench(plan_of("compare", field, device, toolchain, settings, seed), RUNS), json, strict)
 
 
-@command()
-def report(c: Context, run: str = "last", json: bool = False) -> None:
-    """Write the report of a stored run anew, and show its summary."""
-    tell_of(store.load(store.find(RUNS, run)), json)
+@command(format="html, json, md, csv, junit, github or trace", output="a file to write it to", open="show the page")
+def report(
+    c: Context,
+    run: str = "last",
+    format: str = "html",
+    output: str | None = None,
+    open: bool = False,
+    json: bool = False,
+) -> None:
+    """Write the report of a stored run anew; or, in another format, to standard output or a file."""
+    done = store.load(store.find(RUNS, run))
+    if format not in ("html", *export.FORMATS):
+        raise UsageError(f"There is no format {format!r}.", "", f"There are html, {', '.join(export.FORMATS)}.")
+    if format == "html":
+        tell_of(done, json)
+    elif output:
+        store.write(Path(output), export.FORMATS[format](done))
+    else:
+        say(export.FORMATS[format](done))
+    if open:
+        webbrowser.open((RUNS / done.id / store.REPORT).resolve().as_uri())
+
+
+@command("device", "model")
+def history(c: Context, device: list[str], model: list[str], json: bool = False) -> None:
+    """What every stored run measured, the oldest first."""
+    found = list(past.lines(store.everything(RUNS), many(device), many(model)))
+    if json:
+        say_json([asdict(line) for line in found])
+    else:
+        out.print(terminal.history(found))

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from typing import Any
 
 from rich.console import Group, RenderableType
@@ -12,6 +12,8 @@ from rich.table import Table
 from rich.text import Text
 
 from harness.bench.aa import Noise
+from harness.bench.execute import Timing
+from harness.bench.history import Line
 from harness.bench.record import Agreement, Model, Run
 from harness.bench.verification import Verified
 from harness.model.graph import Array
@@ -150,3 +152,42 @@ def noise(found: Sequence[Noise]) -> RenderableType:
         beyond = f"{each.verdicts} would have been called a difference"
         lines.append(Text(f"{each.device}: {alarms}, {beyond}; noise floor {each.floor:.1%}"))
     return Group(*lines)
+
+
+def history(lines: Sequence[Line]) -> RenderableType:
+    """What stored runs measured, a line each."""
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for heading in ("run", "revision", "device", "model", "outputs"):
+        table.add_column(heading, overflow="fold")
+    for heading in ("time", ""):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for line in lines:
+        device = line.device + (" (emulated)" if line.emulated else "")
+        time = words.duration(line.median) if line.median is not None else "–"
+        cells = (line.run, line.revision, words.short(device), words.short(line.model))
+        outputs = Text("✓" if line.correct else "✕", "green" if line.correct else "red")
+        table.add_row(*map(Text, cells), outputs, time, Text(words.duration_range(line.low, line.high), "dim"))
+    return table
+
+
+def kernels(found: Mapping[str, Sequence[Timing]], emulated: Set[str]) -> RenderableType:
+    """The rates of kernels; those of an emulated device are stamped and have no share of anything."""
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for heading in ("device", "kernel", "shape"):
+        table.add_column(heading, overflow="fold")
+    for heading in ("time", "rate", "of peak"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for device, timings in found.items():
+        name, style = (f"{device} (emulated)", "dim") if device in emulated else (device, "")
+        for timing in timings:
+            share = f"{timing.share:.0%}" if timing.share and not style else ""
+            cells = (
+                name,
+                timing.kernel,
+                timing.shape,
+                words.duration(timing.ns),
+                words.rate(timing.macs, timing.ns),
+                share,
+            )
+            table.add_row(*(Text(cell, style) for cell in cells))
+    return table

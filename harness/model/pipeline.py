@@ -168,8 +168,6 @@ class Prepared:
                 before, after = graphs[at : at + 2]
                 ties, expected = proof.compare(name, before, after, expected, step, memories[at + 1])
                 flips, total = flips + ties.count, total + ties.of
-                # A spike that rounding moved must not be counted again in every later step.
-                memories[at + 1].update({key: memories[at][key] for key in memories[at + 1].keys() & memories[at]})
         return proof.Ties(flips, total)
 
 

@@ -93,7 +93,7 @@ def test_run_compares_writes_and_goes_sample_by_sample(inv: Inv) -> None:
     outputs = np.concatenate([prepared.golden([x])[0] for x in settled])
     np.save(inv.folder / "x.npy", np.concatenate(settled))
     np.save(inv.folder / "y.npy", outputs)
-    words = ["run", "--model", DOREFA, "--input", "x.npy", "--golden", "y.npy", "--atol", "1e-3"]
+    words: list[str | Path] = ["run", "--model", DOREFA, "--input", "x.npy", "--golden", "y.npy", "--atol", "1e-3"]
     done = inv(*words, "--output", "got.npy")
     assert done.returncode == 0, done.stderr
     assert np.load(inv.folder / "got.npy").shape == (3, 10)

@@ -89,8 +89,8 @@ def test_rank_sum_follows_the_published_critical_values(n: int, m: int, critical
 
 
 def test_unpaired_ratio_gives_the_published_estimate_and_interval() -> None:
-    """Permeability of a membrane at term and earlier (Hollander, Wolfe & Chicken, table 4.1): the estimate is 0.305, and
-    R's wilcox.test gives the 95 % interval (-0.15, 0.76)."""
+    """Permeability of a membrane at term and earlier (Hollander, Wolfe & Chicken, table 4.1): the estimate is 0.305,
+    and R's wilcox.test gives the 95 % interval (-0.15, 0.76)."""
     term = [0.80, 0.83, 1.89, 1.04, 1.45, 1.38, 1.91, 1.64, 0.73, 1.46]
     early = [1.15, 0.88, 0.90, 0.74, 1.21]
     found = stats.unpaired_ratio(np.exp(term).tolist(), np.exp(early).tolist())

@@ -139,6 +139,7 @@ def test_a_board_that_is_not_in_the_inventory_is_discovered(
     found = Settings("127.0.0.1", int(address.split(":")[1]), "me", (), False, True, (), None, (), "new-board")
     silent = dataclasses.replace(found, port=1)
     monkeypatch.setattr(ssh_settings, "lookup", lambda host: found if host == "new-board" else silent)
+    monkeypatch.setattr(discover, "PATIENCE", 20)
     (tmp_path / "config").write_text("Host new-board\nHost pi4.local\nHost silent\n", "utf-8")
     candidates = discover.search(boards, tmp_path / "config")
     assert [(each.host, each.transport) for each in candidates] == [("new-board", "ssh")]

@@ -186,7 +186,7 @@ def kernels(found: Mapping[str, Sequence[Timing]], emulated: Set[str]) -> Render
                 timing.kernel,
                 timing.shape,
                 words.duration(timing.ns),
-                words.rate(timing.macs, timing.ns),
+                f"{words.count(timing.rate * 1e9)}{'MAC' if timing.roof else ''}/s",
                 share,
             )
             table.add_row(*(Text(cell, style) for cell in cells))

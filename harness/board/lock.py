@@ -9,7 +9,7 @@ beats.
 On the board, in the work directory:
     lock      what is flocked
     owner     who holds it, and what for; since when is the file's time
-    session/  what the holder runs: the keeper's `beat` pipe, a folder a job (see job.py), `changed` settings
+    session/  what the holder runs: the keeper's `beat` pipe, a folder a job (see detached.py), `changed` settings
     history   when each job began and ended, and whose it was
 """
 

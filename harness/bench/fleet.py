@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import queue
+import tempfile
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from typing import Literal
 from harness.bench import measure, record, store, subject, variants
 from harness.bench.events import Built, Event, Failed, Finished, Noticed, Prepared, Told
 from harness.bench.execute import problem, unexpected
+from harness.bench.outline import Outline, outline
 from harness.bench.record import Run, Settings
 from harness.bench.recorder import Recorder
 from harness.bench.revision import build as revision_build
@@ -93,6 +95,25 @@ def resume(plan: Plan, runs: Path, run: Run) -> Iterator[Event]:
         recorder.add(event)
         yield event
     yield Finished(recorder.finish())
+
+
+def dry(plan: Plan) -> Iterator[Outline]:
+    """What a plan would do, a device each: models are read and runtimes compiled, no board is touched, nothing is kept.
+
+    Raises:
+        ModelError, BuildError.
+    """
+    subjects = list(subject.prepare(plan.entrants, plan.objects, plan.sim))
+    revisions = dict.fromkeys(each.model.variant.revision for each in subjects)
+    with tempfile.TemporaryDirectory() as folder:
+        files: dict[str, Path] = {}
+        for index, each in enumerate(subjects):
+            files |= {f"{each.model.name}/{name}": path for name, path in each.write(Path(folder, str(index))).items()}
+        for device in plan.devices:
+            toolchain = plan.toolchains[device.target]
+            made = {r: revision_build(device.target, toolchain, r).binary for r in revisions}
+            programs = {measure.program_name(revision): binary for revision, binary in made.items()}
+            yield outline(device, files | programs, subjects, plan.settings)
 
 
 def _same_models(run: Run, subjects: Sequence[Subject]) -> None:

@@ -48,16 +48,34 @@ class Board:
 
     def options(self, name: str) -> list[str]:
         """The options of a model's jobs: which kernels, how many threads."""
-        variant = self.subjects[name].model.variant
-        chosen = ["--threads", str(variant.threads or self.device.threads)]
-        if variant.isa_mask is not None:
-            chosen += ["--isa-mask", variant.isa_mask]
-        return chosen + [word for kernel in variant.kernels for word in ("--kernel", kernel)]
+        return options(self.subjects[name], self.device)
 
     def drop(self, model: str, problem: Problem) -> None:
         """A model that failed here runs no further; the others do."""
         del self.subjects[model]
         self.emit(Failed(self.device.name, model, problem))
+
+
+def options(subject: Subject, device: Device) -> list[str]:
+    """What `bnn` is told about kernels and threads for a model on a device."""
+    variant = subject.model.variant
+    chosen = ["--threads", str(variant.threads or device.threads)]
+    if variant.isa_mask is not None:
+        chosen += ["--isa-mask", variant.isa_mask]
+    return chosen + [word for kernel in variant.kernels for word in ("--kernel", kernel)]
+
+
+def arguments(subject: Subject, device: Device, paths: Mapping[str, str], settings: Settings) -> list[str]:
+    """The words of one `bnn bench` after the program's name; `paths` are the files on the board by their names."""
+    name = subject.model.name
+    words = ["bench", "--model", paths[f"{name}/model.bnn"], *options(subject, device)]
+    for index in range(len(subject.golden.inputs)):
+        words += ["--input", paths[f"{name}/input{index}.bin"]]
+    for index in range(len(subject.golden.outputs)):
+        words += ["--golden", paths[f"{name}/golden{index}.bin"]]
+    words += ["--atol", repr(subject.model.atol), "--rtol", repr(subject.model.rtol)]
+    words += ["--samples", str(settings.samples), "--min-time", str(settings.min_time)]
+    return [*words, "--max-time", str(settings.max_time)]
 
 
 def program_name(revision: str) -> str:
@@ -174,16 +192,8 @@ def _round(board: Board, names: Sequence[str], index: int, start: float) -> dict
 
 def _bench(board: Board, name: str, *extra: str) -> dict[str, dict[str, Any]] | None:
     """The events of one `bnn bench` by their type; None where it failed, after the model was dropped."""
-    subject, paths, settings = board.subjects[name], board.paths, board.settings
-    arguments = ["bench", "--model", paths[f"{name}/model.bnn"], *board.options(name)]
-    for index in range(len(subject.golden.inputs)):
-        arguments += ["--input", paths[f"{name}/input{index}.bin"]]
-    for index in range(len(subject.golden.outputs)):
-        arguments += ["--golden", paths[f"{name}/golden{index}.bin"]]
-    arguments += ["--atol", repr(subject.model.atol), "--rtol", repr(subject.model.rtol)]
-    arguments += ["--samples", str(settings.samples), "--min-time", str(settings.min_time)]
-    arguments += ["--max-time", str(settings.max_time), *extra]
-    events, ended = job.collect(board.link, board.program(name), arguments)
+    words = [*arguments(board.subjects[name], board.device, board.paths, board.settings), *extra]
+    events, ended = job.collect(board.link, board.program(name), words)
     by_type = {event["type"]: event for event in events}
     if not ended.ok or "end" not in by_type:
         board.drop(name, execute.problem(_failure(board.device.name, by_type, events, ended)))

@@ -48,6 +48,7 @@ HELP = {
     "corpus": "a folder with a manifest.json",
     "format": "model formats to take, such as h5 (repeat or separate by commas)",
     "minutes": "how long each campaign lasts; 10 where absent",
+    "dry-run": "only say what would be done: commands, bytes, rounds, time",
     "twin": "time each model against the float version of the same net",
     "strict": "also fail on what is only missing or undecided",
     "rounds": "least and most rounds: 7-30",

@@ -124,6 +124,7 @@ def bench(
     seed: str | None = None,
     resume: str | None = None,
     twin: bool = False,
+    dry_run: bool = False,
     json: bool = False,
 ) -> None:
     """Prove models right on devices, time them, write the report. Without options: the three seed nets, here."""
@@ -137,7 +138,15 @@ def bench(
     variant = Variant(threads=number(threads, "--threads"), isa_mask=isa_mask, kernels=tuple(kernel))
     field = variants.side_by_side(model_files(model), variant, twin)
     settings = settings_of(rounds, budget, precision)
-    follow(fleet.bench(plan_of("bench", field, device, toolchain, settings, seed, objects, sim), RUNS), json)
+    plan = plan_of("bench", field, device, toolchain, settings, seed, objects, sim)
+    if dry_run:
+        outlines = list(fleet.dry(plan))
+        if json:
+            say_json([asdict(each) for each in outlines])
+        else:
+            out.print(terminal.outlines(outlines))
+        return
+    follow(fleet.bench(plan, RUNS), json)
 
 
 @command("device", "model")

@@ -14,6 +14,7 @@ from rich.text import Text
 from harness.bench.aa import Noise
 from harness.bench.execute import Timing
 from harness.bench.history import Line
+from harness.bench.outline import Outline
 from harness.bench.record import Agreement, Model, Run
 from harness.bench.verification import Verified
 from harness.model.graph import Array
@@ -191,3 +192,16 @@ def kernels(found: Mapping[str, Sequence[Timing]], emulated: Set[str]) -> Render
             )
             table.add_row(*(Text(cell, style) for cell in cells))
     return table
+
+
+def outlines(found: Sequence[Outline]) -> RenderableType:
+    """What a bench would do, device by device."""
+    lines: list[RenderableType] = []
+    for each in found:
+        pairs = (each.rounds, each.processes, each.seconds)
+        rounds, processes, seconds = ("–".join(dict.fromkeys(f"{n:.0f}" for n in pair)) for pair in pairs)
+        lines.append(Text(f"{each.device} ({each.target})", "bold"))
+        lines.append(Text(f"  at most {words.size(each.bytes_at_most)} to send"))
+        lines.append(Text(f"  {rounds} rounds, {processes} processes, about {seconds} s"))
+        lines += [Text(f"  $ {command}", "dim") for command in each.commands]
+    return Group(*lines)

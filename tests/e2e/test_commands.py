@@ -15,6 +15,8 @@ import pytest
 
 from harness.bench import golden, store
 from harness.model import pipeline
+from harness.report import export
+from tests.unit.records import story
 
 ROOT = Path(__file__).resolve().parents[2]
 DOREFA = ROOT / "models" / "seed_dorefa.h5"
@@ -122,3 +124,32 @@ def test_bench_leaves_a_record_and_a_report(inv: Inv) -> None:
     before = written.read_bytes()
     assert inv("report", "--run", run.id).returncode == 0
     assert written.read_bytes() == before
+
+
+def test_a_dry_run_says_what_it_would_do_and_does_nothing(inv: Inv) -> None:
+    (found,) = inv.json("bench", "--dry-run", "--model", DOREFA, "--device", "pi4", "--rounds", "7-9")
+    assert found["device"] == "pi4", "no board of that name is there, and none is needed"
+    assert found["rounds"] == [7, 9]
+    assert found["processes"] == [7, 9]
+    assert 100_000 < found["bytes_at_most"] < 2_000_000
+    (command,) = found["commands"]
+    assert command.startswith("~/.cache/bitrig/cas/")
+    assert " bench --model ~/.cache/bitrig/cas/" in command
+    assert list(inv.folder.iterdir()) == []
+
+
+@pytest.mark.parametrize("form", ["json", "md", "csv", "junit", "github", "trace"])
+def test_a_stored_run_comes_in_every_format(inv: Inv, form: str) -> None:
+    store.save(inv.folder / "runs", story())
+    done = inv("report", "--format", form)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == export.FORMATS[form](story())
+    assert inv("report", "--format", form, "--output", "out").returncode == 0
+    assert (inv.folder / "out").read_text("utf-8") == done.stdout
+
+
+def test_history_lists_every_run(inv: Inv) -> None:
+    store.save(inv.folder / "runs", story())
+    lines = inv.json("history", "--device", "local")
+    assert [line["model"] for line in lines] == ["seed_float", "seed_ste_sign", "seed_dorefa"]
+    assert "1.25 ms" in inv("history").stdout

@@ -135,19 +135,33 @@ static void step(const struct row *row, float *y, size_t n) {
 
 #define WORD 32
 
-/* The step, a word of neurons at a time, and the spikes as bits. */
+/* Bit i of spikes[i] > 0; an OR of masks, which compilers turn into vectors. */
+static inline uint32_t word_of(const float *spikes, size_t n) {
+  uint32_t word = 0;
+  if (n == WORD) {
+    for (uint32_t i = 0; i < WORD; i++) word |= (spikes[i] > 0.0f ? ~0u : 0u) & UINT32_C(1) << i;
+  } else {
+    for (uint32_t i = 0; i < n; i++) word |= (uint32_t)(spikes[i] > 0.0f) << i;
+  }
+  return word;
+}
+
+#define TILE (8 * WORD)
+
+/* The step, and the spikes as bits: a tile of neurons at a time, whose spikes stay in the cache. */
 static void step_to_bits(struct row row, uint32_t *y, size_t n) {
-  uint32_t spike = row.params->spike;
-  for (size_t c = 0; c < n; c += WORD) {
-    float spiked[WORD];
-    size_t count = n - c < WORD ? n - c : WORD;
+  float spiked[TILE];
+  for (size_t c = 0; c < n; c += TILE) {
+    size_t count = n - c < TILE ? n - c : TILE;
     step(&row, spiked, count);
-    uint32_t word = 0;
-    for (uint32_t i = 0; i < count; i++) word |= (uint32_t)((spiked[i] != 0.0f) == spike) << i;
-    y[c / WORD] = word;
-    row.x += WORD;
-    row.v += WORD;
-    for (uint32_t k = 0; k < CONSTANTS; k++) row.constant[k] += WORD;
+    for (size_t at = 0; at < count; at += WORD) {
+      size_t used = count - at < WORD ? count - at : WORD;
+      uint32_t word = word_of(spiked + at, used), tail = used < WORD ? (UINT32_C(1) << used) - 1 : ~0u;
+      y[(c + at) / WORD] = row.params->spike ? word : ~word & tail;
+    }
+    row.x += TILE;
+    row.v += TILE;
+    for (uint32_t k = 0; k < CONSTANTS; k++) row.constant[k] += TILE;
   }
 }
 

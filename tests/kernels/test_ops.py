@@ -420,6 +420,7 @@ CASES["lif that counts, later"] = lif("COUNT", "SUBTRACT_LATER", 1, 3, 33)
 CASES["li"] = lif("MEMBRANE", "SUBTRACT", 1, 3, 33, constants="dgoi")
 CASES["lif to bits"] = lif("SPIKE", "VALUE", 1, 3, 4, 70, bits=True, strict=1)
 CASES["lif to bits, inverted"] = lif("SPIKE", "SUBTRACT_LATER", 2, 3, 32, bits=True, spike=1)
+CASES["lif to many bits"] = lif("SPIKE", "VALUE", 1, 3, 595, bits=True)
 CASES["lif to few bits"] = lif("SPIKE", "SUBTRACT", 1, 5, bits=True, spike=1)
 
 

@@ -156,7 +156,7 @@ def test_flattened_features_keep_the_order_of_the_file(tmp_path: Path) -> None:
 
 
 def test_two_edges_into_a_node_are_added(tmp_path: Path) -> None:
-    nodes = {
+    nodes: dict[str, nir.Fields] = {
         "input": {"type": "Input", "shape": [4]},
         "a": {"type": "Scale", "scale": np.full(4, 2.0)},
         "b": {"type": "Scale", "scale": np.full(4, 3.0)},
@@ -280,7 +280,8 @@ def test_nodes_that_nobody_knows_are_all_named(tmp_path: Path) -> None:
 
 
 def test_recurrence_is_refused(tmp_path: Path) -> None:
-    nodes = {"input": {"type": "Input", "shape": [4]}, "a": nir.spiking(), "b": {"type": "Scale", "scale": np.ones(4)}}
+    nodes: dict[str, nir.Fields] = {"input": {"type": "Input", "shape": [4]}, "a": nir.spiking()}
+    nodes["b"] = {"type": "Scale", "scale": np.ones(4)}
     edges = [("input", "a"), ("a", "b"), ("b", "a"), ("a", "output")]
     path = nir.write(tmp_path / "m.nir", {**nodes, "output": {"type": "Output", "shape": [4]}}, edges)
     with pytest.raises(UnsupportedModel, match="recurrent"):

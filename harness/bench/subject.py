@@ -12,7 +12,7 @@ from harness.bench import golden
 from harness.bench.golden import Golden
 from harness.bench.record import Caveat, Layer, Model, Node
 from harness.bench.variants import Entrant
-from harness.model import pipeline
+from harness.model import pipeline, reference, spikes
 from harness.model.graph import Graph
 from harness.model.pipeline import Prepared
 
@@ -65,7 +65,9 @@ def model(prepared: Prepared, name: str, settled: Golden | None = None) -> Model
     """The record of a prepared model."""
     source = prepared.source
     digest = hashlib.sha256(source.read_bytes()).hexdigest() if source.is_file() else ""
-    layers = tuple(Layer.model_validate(asdict(layer)) for layer in prepared.layers)
+    steps = _steps(prepared, settled) if settled else 1
+    described = (asdict(layer) | {"macs": layer.macs * steps} for layer in prepared.layers)
+    layers = tuple(Layer.model_validate(layer) for layer in described)
     return Model(
         name=name,
         source=str(source),
@@ -79,7 +81,7 @@ def model(prepared: Prepared, name: str, settled: Golden | None = None) -> Model
         layers=layers,
         graph=_nodes(prepared.binary),
         inputs=tuple(prepared.graph.tensors[name].shape for name in prepared.graph.inputs),
-        notes=prepared.caveats,
+        notes=(*prepared.caveats, *(_spiking(prepared, settled) if settled and prepared.graph.spiking else ())),
         input_seed=settled.seed if settled else 0,
         atol=settled.atol if settled else 0.0,
         rtol=settled.rtol if settled else 0.0,
@@ -92,6 +94,22 @@ def _nodes(graph: Graph) -> tuple[Node, ...]:
         Node(name=node.name, op=node.op, inputs=tuple(made[name] for name in node.inputs if name in made))
         for node in graph.nodes
     )
+
+
+def _spiking(prepared: Prepared, settled: Golden) -> tuple[str, ...]:
+    """What the times of a spiking model are times of, and how much of its input spiked."""
+    steps, active = _steps(prepared, settled), spikes.activity(prepared, settled.inputs)
+    macs, operations = sum(layer.macs for layer in active), sum(layer.synaptic_ops for layer in active)
+    rates = ", ".join(f"{layer.name} {layer.rate:.0%}" for layer in active)
+    return (
+        f"An inference is {steps} time steps of a random input: times and MACs are those of all of them.",
+        f"Inputs that are not zero, by layer: {rates}; {operations:,.0f} of {macs:,} MACs of a step add something.",
+    )
+
+
+def _steps(prepared: Prepared, settled: Golden) -> int:
+    """Time steps of an inference; 1 where there is no time."""
+    return len(reference.in_steps(prepared.graph, settled.inputs))
 
 
 def caveats(subject: Subject) -> list[Caveat]:

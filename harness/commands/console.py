@@ -43,6 +43,8 @@ HELP = {
     "kernel": "force a kernel: family=name (repeat)",
     "objects": "mapping of custom Keras classes to known quantisers (YAML)",
     "sim": "how spikes are simulated: snntorch, spikingjelly or sinabs, dt=, reset=, reset_delay=, spike_when=, ...",
+    "encode": "a static input as spikes: rate,steps=16,seed=0; or as a current: constant,steps=16",
+    "readout": "one answer from all time steps: count, mean or last",
     "json": "one JSON document on standard output and nothing else",
     "run": "id of a run, the beginning of one, or last",
     "corpus": "a folder with a manifest.json",

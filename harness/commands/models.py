@@ -20,7 +20,7 @@ from harness.commands.console import command, out, relative, say_json, telling, 
 from harness.cross import build as cross
 from harness.cross.toolchain import ROOT
 from harness.errors import UsageError, WrongOutput
-from harness.model import pipeline
+from harness.model import pipeline, spikes
 from harness.options import many, number, one
 from harness.options import path as optional
 from harness.report import terminal, words
@@ -78,6 +78,8 @@ def run(
     toolchain: str | None = None,
     objects: str | None = None,
     sim: str | None = None,
+    encode: str | None = None,
+    readout: str | None = None,
     json: bool = False,
 ) -> None:
     """Run a model once on a device with your own arrays, and compare with golden outputs."""
@@ -85,17 +87,23 @@ def run(
     (where,) = known.select([one(device or ["local"], "--device")])
     prepared = pipeline.prepare(Path(one(model, "--model")), optional(objects), sim or "")
     given = [array for name in many(input) for array in arrays(Path(name), prepared.graph.inputs)]
+    if encode:
+        batch = {prepared.graph.tensors[name].shape for name in prepared.graph.inputs}
+        given = [spikes.encoded(array[0] if array.shape in batch else array, encode) for array in given]
     wanted = [array for name in many(golden) for array in arrays(Path(name))]
     options = ["--threads", str(number(threads, "--threads") or where.threads)]
     options += ["--isa-mask", isa_mask] if isa_mask else []
     options += [part for name in kernel for part in ("--kernel", name)]
     with telling() as tell, once.opened(where, toolchain_of(known, where.target, toolchain), tell) as board:
         found = once.run(board, prepared, given, options)
+    if readout:
+        found = [spikes.read_out(array, readout) for array in found]
     for name, array in zip(many(output), found, strict=False):
         np.save(name, array)
     agreement = None
     if wanted:
         agreement = agreement_of(found, wanted, number(atol, "--atol", float), number(rtol, "--rtol", float))
+    active = spikes.activity(prepared, once.fit(prepared.graph, given)[0]) if prepared.graph.spiking else ()
     if json:
         shapes = [{"shape": list(array.shape), "dtype": array.dtype.name} for array in found]
         say_json(
@@ -104,10 +112,13 @@ def run(
                 "device": where.name,
                 "outputs": shapes,
                 "golden": agreement and agreement.model_dump(),
+                "activity": [asdict(layer) for layer in active],
             }
         )
     else:
         out.print(terminal.ran(prepared.name, where.name, found, agreement))
+        if active:
+            out.print(terminal.activity(active))
     if agreement and not agreement.ok:
         raise Exit(code=WrongOutput.exit_code)
 

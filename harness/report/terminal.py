@@ -16,6 +16,7 @@ from harness.bench.execute import Timing
 from harness.bench.history import Line
 from harness.bench.outline import Outline
 from harness.bench.record import Agreement, Model, Run
+from harness.bench.simulation import Outcome
 from harness.bench.verification import Verified
 from harness.model.graph import Array
 from harness.model.spikes import Activity
@@ -214,3 +215,14 @@ def outlines(found: Sequence[Outline]) -> RenderableType:
         lines.append(Text(f"  {rounds} rounds, {processes} processes, about {seconds} s"))
         lines += [Text(f"  $ {command}", "dim") for command in each.commands]
     return Group(*lines)
+
+
+def simulated(found: Sequence[Outcome]) -> RenderableType:
+    """How often the procedure was right about boards whose truth was known."""
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for heading in ("true ratio", "runs", "interval holds it", "interval leaves out 1", "called a difference", "pairs"):
+        table.add_column(heading, justify="right")
+    for each in found:
+        shares = (f"{share:.1%}" for share in (each.covered, each.alarms, each.called))
+        table.add_row(f"{each.truth:.3f}", str(each.runs), *shares, f"{each.pairs:.1f}")
+    return table

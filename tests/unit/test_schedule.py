@@ -38,19 +38,20 @@ def by_round(values: Iterable[float]) -> dict[int, float]:
 def test_precision_stops_and_significance_does_not() -> None:
     settings, pair = Settings(rounds=(7, 30), precision=0.01), {"a": "", "b": "a"}
     draw = np.random.default_rng(5)
-    steady = [1000 * (1 + 0.001 * x) for x in draw.standard_normal(7)]
-    halved = by_round(t / 2 for t in steady)
-    assert schedule.enough({"a": by_round(steady), "b": halved}, pair, settings)
-    few = by_round(steady[:6])
-    assert not schedule.enough({"a": few, "b": few}, pair, settings), "never before the least number of rounds"
-    wild = by_round(300 * (1 + 0.1 * x) for x in draw.standard_normal(7))
+    steady = [1000 * (1 + 0.001 * x) for x in draw.standard_normal(8)]
+    halved = [t / 2 for t in steady]
+    assert schedule.enough({"a": by_round(steady), "b": by_round(halved)}, pair, settings)
+    few, fewer = by_round(steady[:7]), by_round(steady[:6])
+    assert not schedule.enough({"a": fewer, "b": fewer}, pair, settings), "never before the least number of rounds"
+    assert not schedule.enough({"a": few, "b": few}, pair, settings), "narrow for the first time may be luck"
+    wild = by_round(300 * (1 + 0.1 * x) for x in draw.standard_normal(8))
     assert not schedule.enough({"a": by_round(steady), "b": wild}, pair, settings), "three times as fast, not precise"
     assert not schedule.enough({}, pair, settings)
 
 
 def test_without_a_pair_the_medians_themselves_must_be_precise() -> None:
     settings = Settings(rounds=(7, 30), precision=0.01)
-    narrow, wide = by_round(1000.0 + i for i in range(7)), by_round(1000.0 + 100 * i for i in range(7))
+    narrow, wide = by_round(1000.0 + i for i in range(8)), by_round(1000.0 + 100 * i for i in range(8))
     assert schedule.enough({"a": narrow}, {"a": ""}, settings)
     assert not schedule.enough({"a": wide}, {"a": ""}, settings)
     assert schedule.enough({"b": narrow}, {"b": "a"}, settings), "its baseline came to nothing here"

@@ -141,6 +141,6 @@ def test_a_board_that_is_not_in_the_inventory_is_discovered(
     monkeypatch.setattr(ssh_settings, "lookup", lambda host: found if host == "new-board" else silent)
     monkeypatch.setattr(discover, "PATIENCE", 20)
     (tmp_path / "config").write_text("Host new-board\nHost pi4.local\nHost silent\n", "utf-8")
-    candidates = discover.search(boards, tmp_path / "config")
+    candidates = [each for each in discover.search(boards, tmp_path / "config") if each.transport == "ssh"]
     assert [(each.host, each.transport) for each in candidates] == [("new-board", "ssh")]
     assert candidates[0].what.startswith("OpenSSH")

@@ -59,7 +59,7 @@ def normal(package: str) -> str:
     return package.lower().replace("_", "-")
 
 
-@pytest.mark.parametrize(("part", "extras"), [("harness", ("lab",)), ("tasks.py", ()), ("tests", ("dev",))])
+@pytest.mark.parametrize(("part", "extras"), [("harness", ("lab",)), ("tasks.py", ()), ("tests", ("dev", "fuzz"))])
 def test_every_package_that_is_imported_is_promised(part: str, extras: tuple[str, ...]) -> None:
     distributions = metadata.packages_distributions()
     files = [ROOT / part] if part.endswith(".py") else list((ROOT / part).rglob("*.py"))

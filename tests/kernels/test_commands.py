@@ -118,3 +118,17 @@ def test_wrong_files(runtime: Runtime, net: tuple[Path, Path, Array]) -> None:
 def test_scalar_kernels_alone(runtime: Runtime, net: tuple[Path, Path, Array]) -> None:
     answer = runtime.call("info", "--model", net[0], "--isa-mask", "scalar")
     assert all("scalar" in layer["kernel"] for layer in answer.line("model")["layers"])
+
+
+def test_an_inference_of_neurons_is_all_its_steps(runtime: Runtime) -> None:
+    """Each timed inference begins anew: the last one still gives what the first one gave."""
+    graph, inputs = build_case("lif, subtract later")
+    model, given = runtime.folder / "net.bnn", runtime.folder / "x.bin"
+    model.write_bytes(container.encode(graph))
+    given.write_bytes(inputs[0].tobytes())
+    golden = reference.run(graph, inputs)[0]
+    answer = bench(runtime, (model, given, golden), golden, "--profile")
+    assert answer.code == 0
+    assert answer.line("golden")["ok"]
+    assert answer.line("model")["memory_bytes"] == 4 * graph.tensors[graph.inputs[0]].elements
+    assert bench(runtime, (model, given, golden), golden[:1]).line("error")["status"] == "ARGUMENT"

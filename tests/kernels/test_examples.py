@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from harness.cross import cache
 from harness.cross.build import build
 from harness.model import pipeline
 
@@ -19,7 +21,9 @@ MODEL = ROOT / "models" / "seed_dorefa.h5"
 
 
 def call(*command: str | Path) -> str:
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, cwd=ROOT, check=False)
+    zig = str(cache.folder("zig"))  # where the builds have put zig's C library
+    environment = {**os.environ, "ZIG_GLOBAL_CACHE_DIR": zig, "ZIG_LOCAL_CACHE_DIR": zig}
+    done = subprocess.run(command, capture_output=True, text=True, timeout=600, cwd=ROOT, env=environment, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -39,6 +43,13 @@ def test_convert(tmp_path: Path) -> None:
     told = call(sys.executable, "-m", "examples.convert", MODEL, tmp_path / "net.bnn")
     assert "166,248 bytes became" in told
     assert pipeline.prepare(tmp_path / "net.bnn").totals["binary_layers"] == 2
+
+
+def test_spikes() -> None:
+    net = ROOT / "tests" / "data" / "nir" / "snntorch_conv_layer_sub" / "model.nir"
+    told = call(sys.executable, "-m", "examples.spikes", net)
+    assert "--sim snntorch is assumed" in told
+    assert "of its inputs are spikes" in told
 
 
 def test_embed(tmp_path: Path) -> None:

@@ -35,7 +35,9 @@ def small_model() -> bytes:
     x = b.node("dequantize", "values", (x,), zero=1.0, one=-1.0)
     x = b.node("mean", "pool", (x,), axes=0b0110)
     weight = b.constant("weight", rng.standard_normal((3, 8)).astype(np.float32))
-    b.output(b.node("dense", "scores", (x, weight), lo=-np.inf, hi=np.inf))
+    x = b.node("dense", "scores", (x, weight), lo=-np.inf, hi=np.inf)
+    decay = b.constant("decay", np.full(3, 0.9))
+    b.output(b.node("lif", "neurons", (x, b.constant("one", np.ones(1)), decay), emit=0, reset=0, strict=0, spike=0))
     return container.encode(b.graph())
 
 
@@ -77,7 +79,7 @@ def test_the_model_itself_loads(runtime: Runtime) -> None:
     assert answer.code == 0
     model = answer.line("model")
     assert model["inputs"] == [{"name": "image", "dtype": "f32", "shape": [1, 5, 5, 40]}]
-    assert [layer["op"] for layer in model["layers"]] == ["quantize", "bconv2d", "dequantize", "mean", "dense"]
+    assert [layer["op"] for layer in model["layers"]] == ["quantize", "bconv2d", "dequantize", "mean", "dense", "lif"]
 
 
 def test_truncated_anywhere(runtime: Runtime) -> None:
@@ -213,6 +215,14 @@ def test_impossible_windows(runtime: Runtime, field: str, value: int) -> None:
     params = record("bconv2d_params", at)
     setattr(params.window, field, value)
     assert "conv" in refused(runtime.info(with_record(params, at)), "MALFORMED")["message"]
+
+
+@pytest.mark.parametrize(("field", "value"), [("emit", 3), ("emit", 2), ("reset", 3), ("strict", 2), ("spike", 2)])
+def test_impossible_neurons(runtime: Runtime, field: str, value: int) -> None:
+    at = int(record("header", 0).params_offset) + int(record("node", node_at(5)).params_offset)
+    params = record("lif_params", at)
+    setattr(params, field, value)
+    assert "neurons" in refused(runtime.info(with_record(params, at)), "MALFORMED")["message"]
 
 
 def test_nodes_out_of_order(runtime: Runtime) -> None:

@@ -151,7 +151,7 @@ def recover(transport: Transport) -> str | None:
 
 
 def _free(transport: Transport, keeper: str) -> None:
-    transport.run(FREE.format(workdir=shlex.quote(transport.workdir), keeper=keeper), timeout=20)
+    transport.run(FREE.format(workdir=shlex.quote(transport.workdir), keeper=keeper), timeout=60)
 
 
 def _wait(transport: Transport, purpose: str, tell: Callable[[str], None]) -> str:

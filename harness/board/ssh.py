@@ -24,7 +24,6 @@ from harness.board.ssh_settings import Settings
 from harness.board.transport import Transport
 
 BEAT = 5.0  # seconds between questions whether the board is still there
-DEAD = 12.0  # seconds without an answer after which it is not
 
 
 class Ssh(Transport):
@@ -38,7 +37,7 @@ class Ssh(Transport):
         if isinstance(wire.sock, socket.socket):
             # Without this every command waits 40 ms for a delayed acknowledgement.
             wire.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        threading.Thread(target=_keep_alive, args=(wire,), daemon=True).start()
+        threading.Thread(target=self._keep_alive, args=(wire,), daemon=True).start()
 
     def _start(self, command: str, text: str, timeout: float, stdin: bytes | None) -> Process:
         try:
@@ -50,6 +49,17 @@ class Ssh(Transport):
 
     def _close(self) -> None:
         close_connection(self._connection)
+
+    def _keep_alive(self, wire: paramiko.Transport) -> None:
+        """Close a connection whose other end no longer answers; TCP itself would take minutes to notice."""
+        while wire.is_active():
+            watch = threading.Timer(self.device.timeouts.connect, wire.close)
+            watch.daemon = True
+            watch.start()
+            with suppress(paramiko.SSHException, EOFError, OSError):
+                wire.global_request("keepalive@openssh.com", wait=True)
+            watch.cancel()
+            time.sleep(BEAT)
 
 
 class SshProcess(Process):
@@ -101,18 +111,6 @@ def _feed(channel: paramiko.Channel, content: bytes) -> None:
     with suppress(paramiko.SSHException, EOFError, OSError):  # the reader finds the broken link too, and reports it
         channel.sendall(content)
         channel.shutdown_write()
-
-
-def _keep_alive(wire: paramiko.Transport) -> None:
-    """Close a connection whose other end no longer answers; TCP itself would take minutes to notice."""
-    while wire.is_active():
-        watch = threading.Timer(DEAD - BEAT, wire.close)
-        watch.daemon = True
-        watch.start()
-        with suppress(paramiko.SSHException, EOFError, OSError):
-            wire.global_request("keepalive@openssh.com", wait=True)
-        watch.cancel()
-        time.sleep(BEAT)
 
 
 def open_connection(device: Device) -> Connection:

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from harness.board import adb, inventory, lab
-from harness.board.inventory import Device, Inventory
+from harness.board.inventory import Device, Inventory, Timeouts
 from harness.cross import debian
 from tests.e2e.adbd import Adbd
 
@@ -52,7 +52,7 @@ def board(boards: Inventory, state: Path) -> Device:
 def guest(boards: Inventory) -> Iterator[Device]:
     """A whole emulated board with its own kernel, busybox and another SSH server."""
     list(lab.up(["virt-pi4"]))
-    yield boards.devices["virt-pi4"]
+    yield boards.devices["virt-pi4"].model_copy(update={"timeouts": Timeouts(connect=60)})  # for a busy machine
     list(lab.down(["virt-pi4"]))
 
 
@@ -71,7 +71,7 @@ def android() -> Iterator[Device]:
 
 @pytest.fixture
 def running() -> Callable[[str], bool]:
-    """Whether a process with this text in its command line is alive; waits up to 4 s for one to go away."""
+    """Whether a process with this text in its command line is alive; waits up to 20 s for one to go away."""
 
     def alive(text: str) -> bool:
         for proc in Path("/proc").glob("[0-9]*"):
@@ -84,7 +84,7 @@ def running() -> Callable[[str], bool]:
         return False
 
     def check(text: str) -> bool:
-        limit = time.monotonic() + 4
+        limit = time.monotonic() + 20
         while alive(text):
             if time.monotonic() > limit:
                 return True

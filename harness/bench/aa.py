@@ -18,6 +18,10 @@ BLOCK = 7
 """Rounds that are judged together: the least number that a verdict may rest on."""
 
 
+ENOUGH = 10
+"""Blocks below which a noise floor is itself noise, and is not kept."""
+
+
 @dataclass(frozen=True)
 class Noise:
     """What A against A found on a device.

@@ -166,7 +166,8 @@ def bench_aa(
     done = measured(fleet.bench(plan_of("aa", field, device, toolchain, settings, seed), RUNS))
     noise = aa.assess(done)
     for each in noise:
-        store.keep_noise(RUNS, each, done)
+        if each.blocks >= aa.ENOUGH:
+            store.keep_noise(RUNS, each, done)
     if json:
         say_json([asdict(each) for each in noise])
     else:

@@ -30,11 +30,12 @@ INLINE __m256i widen(__m256i sum, __m256i bytes) {
 }
 
 /* Words are pairs here: low nibbles, high nibbles. */
-INLINE void count(const struct bnn_bconv2d_tile *t, uint32_t first, const int n, __m256i sum[4][VECTORS]) {
+INLINE void count(const struct bnn_bconv2d_tile *t, uint32_t first, const struct bnn_bconv2d_pass *pass, const int n,
+                  __m256i sum[4][VECTORS]) {
   const __m256i table = _mm256_setr_epi8(0, 1, 1, 2, 1, 2, 2, 3, 1, 2, 2, 3, 2, 3, 3, 4,
                                          0, 1, 1, 2, 1, 2, 2, 3, 1, 2, 2, 3, 2, 3, 3, 4);
-  const uint32_t *w = t->weights, *x[4];
-  for (int p = 0; p < n; p++) x[p] = bnn_bconv2d_patch(t, first + (uint32_t)p);
+  const uint32_t *w = bnn_bconv2d_weights_of(t, pass), *x[4];
+  for (int p = 0; p < n; p++) x[p] = bnn_bconv2d_patch(t, first + (uint32_t)p, pass);
   for (uint32_t left = t->run_words / 2, now; left; left -= now) {
     __m256i bytes[4][VECTORS];
     for (int p = 0; p < n; p++)
@@ -94,7 +95,12 @@ INLINE void pixels(const struct bnn_bconv2d_tile *t, uint32_t first, const int n
       const int16_t *start = narrow ? bnn_bconv2d_start(t, first + (uint32_t)p) + v * LANES : NULL;
       sum[p][v] = narrow ? _mm256_cvtepi16_epi32(_mm_loadu_si128((const void *)start)) : _mm256_setzero_si256();
     }
-  count(t, first, n, sum);
+  if (narrow) count(t, first, NULL, n, sum);
+  for (uint32_t i = 0; !narrow && i < t->pass_count; i++) {
+    for (int p = 0; p < n; p++)
+      for (int v = 0; v < VECTORS; v++) sum[p][v] = _mm256_sll_epi32(sum[p][v], _mm_cvtsi32_si128((int)t->passes[i].doubled));
+    count(t, first, &t->passes[i], n, sum);
+  }
   for (int p = 0; p < n; p++) write(t, first + (uint32_t)p, narrow, f32, bounded, sum[p]);
 }
 

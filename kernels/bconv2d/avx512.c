@@ -13,9 +13,10 @@ enum { LANES = 16 };
 #define INLINE TARGET static inline __attribute__((always_inline))
 
 /* vectors of channels, at most 4; n pixels, at most 8 */
-INLINE void count(const struct bnn_bconv2d_tile *t, uint32_t first, const int vectors, const int n, __m512i sum[8][4]) {
-  const uint32_t *w = t->weights, *x[8];
-  for (int p = 0; p < n; p++) x[p] = bnn_bconv2d_patch(t, first + (uint32_t)p);
+INLINE void count(const struct bnn_bconv2d_tile *t, uint32_t first, const struct bnn_bconv2d_pass *pass, const int vectors,
+                  const int n, __m512i sum[8][4]) {
+  const uint32_t *w = bnn_bconv2d_weights_of(t, pass), *x[8];
+  for (int p = 0; p < n; p++) x[p] = bnn_bconv2d_patch(t, first + (uint32_t)p, pass);
   for (uint32_t i = 0; i < t->run_words; i++, w += vectors * LANES) {
     __m512i weight[4];
     for (int v = 0; v < vectors; v++) weight[v] = _mm512_loadu_si512(w + v * LANES);
@@ -62,7 +63,12 @@ INLINE void pixels(const struct bnn_bconv2d_tile *t, uint32_t first, const int v
       const int16_t *start = narrow ? bnn_bconv2d_start(t, first + (uint32_t)p) + v * LANES : NULL;
       sum[p][v] = narrow ? _mm512_cvtepi16_epi32(_mm256_loadu_si256((const void *)start)) : _mm512_setzero_si512();
     }
-  count(t, first, vectors, n, sum);
+  if (narrow) count(t, first, NULL, vectors, n, sum);
+  for (uint32_t i = 0; !narrow && i < t->pass_count; i++) {
+    for (int p = 0; p < n; p++)
+      for (int v = 0; v < vectors; v++) sum[p][v] = _mm512_sll_epi32(sum[p][v], _mm_cvtsi32_si128((int)t->passes[i].doubled));
+    count(t, first, &t->passes[i], vectors, n, sum);
+  }
   for (int p = 0; p < n; p++) write(t, first + (uint32_t)p, vectors, narrow, f32, bounded, sum[p]);
 }
 

@@ -10,18 +10,27 @@ struct bnn_bconv2d_pixel {
   uint32_t patch, row;
 };
 
+/* A pair of planes of x and w. */
+struct bnn_bconv2d_pass {
+  uint32_t x, w;
+  uint32_t doubled; /* popcount so far counts twice: the pairs before were worth twice as much (Horner) */
+};
+
 /* The work of one kernel call: mr output channels at every pixel of a band.
  *
  * A patch is one run of run_words words; popcount sums the bits of x ^ w over it. Weights are packed for the inner loop: for
  * each `lanes` channels of the tile, chunks of kr words, [kr words of one channel][of the next] ...; what is left of the run
  * follows in chunks of kr / 2, kr / 4 ... words.
  *
+ * Several planes take several passes: popcount = doubled ? 2 * popcount : popcount, then the pass adds its own, on the plane of
+ * x that lies x_step bytes after the one before it, and of w, w_step words after.
+ *
  * With acc = base - 2 * popcount, and rounding after the product and after the sum, so that every kernel and the NumPy
  * reference give the same float:
  *   f32 output:  y = clamp(clamp(acc, clamp_lo, clamp_hi) * multiplier + bias, lo, hi)
  *   bits output: bit = popcount >= (uint32_t)base, the limit below which acc is not under its threshold
  *
- * Where base is even and 16 bits hold every sum (`start` is given, `base` is not), sums begin at start instead of zero:
+ * Where there is one pass, base is even and 16 bits hold every sum (`start` is given, `base` is not), sums begin at start instead of zero:
  *   f32 output:  sum = popcount - base / 2 = acc / -2. clamps and multiplier come scaled by -1/2 and -2, which is exact
  *   bits output: sum = popcount - limit, bit = sum >= 0 */
 struct bnn_bconv2d_tile {
@@ -30,6 +39,9 @@ struct bnn_bconv2d_tile {
   uint32_t pixel_count;
   uint32_t run_words;
   const uint32_t *weights;
+  const struct bnn_bconv2d_pass *passes;
+  uint32_t pass_count;
+  size_t x_step, w_step;
   const int16_t *start;
   const int32_t *base;
   const float *multiplier, *bias, *clamp_lo, *clamp_hi; /* the clamps are NULL where there are none */
@@ -39,8 +51,15 @@ struct bnn_bconv2d_tile {
   size_t y_step;    /* bytes from pixel to pixel */
 };
 
-static inline const uint32_t *bnn_bconv2d_patch(const struct bnn_bconv2d_tile *tile, uint32_t pixel) {
-  return (const uint32_t *)(const void *)((const char *)tile->x + tile->pixels[pixel].patch);
+/* Where a pixel's patch begins, and the weights, in the planes of a pass; NULL stands for the only pass there is. */
+static inline const uint32_t *bnn_bconv2d_patch(const struct bnn_bconv2d_tile *tile, uint32_t pixel,
+                                                const struct bnn_bconv2d_pass *pass) {
+  const size_t plane = pass ? pass->x * tile->x_step : 0;
+  return (const uint32_t *)(const void *)((const char *)tile->x + plane + tile->pixels[pixel].patch);
+}
+
+static inline const uint32_t *bnn_bconv2d_weights_of(const struct bnn_bconv2d_tile *tile, const struct bnn_bconv2d_pass *pass) {
+  return tile->weights + (pass ? pass->w * tile->w_step : 0);
 }
 
 static inline const int16_t *bnn_bconv2d_start(const struct bnn_bconv2d_tile *tile, uint32_t pixel) {

@@ -10,11 +10,11 @@ struct bnn_bconv2d_layout {
   uint32_t group_channels, group_words; /* of the input */
   uint32_t group_filters, group_tiles;
   uint32_t filters_padded; /* groups * group_tiles * mr */
-  size_t tile_words;       /* of packed weights */
+  size_t plane_words, tile_words; /* of packed weights: a tile's plane, all its planes */
   size_t list_bytes;       /* of the pixels of a band */
   /* Byte offsets in the packed weights: `start` or `base` by class and channel; lists of pixels; the list of each
-   * band; tables by channel. */
-  size_t rows, pixels, lists, multiplier, bias, clamp_lo, clamp_hi, end;
+   * band; passes; tables by channel. */
+  size_t rows, pixels, lists, passes, thresholds, multiplier, bias, clamp_lo, clamp_hi, end;
 };
 
 struct bnn_bconv2d_layout bnn_bconv2d_layout_of(const struct bnn_bconv2d_plan *plan);
@@ -35,13 +35,45 @@ static inline uint32_t bnn_bconv2d_run_words(const struct bnn_bconv2d_plan *plan
 
 /* Byte offsets in a thread's scratch. */
 struct bnn_bconv2d_scratch {
-  size_t patches; /* of a band, laid out */
+  size_t patches; /* of a band, laid out, plane after plane */
   size_t split;   /* the same with each word taken apart, for kernels that want it */
-  size_t aside;   /* a tile's output, where not all of its channels exist or its bits start within a byte */
+  size_t aside;   /* a tile's output, where not all of its channels exist, its bits start within a byte or are yet to come */
+  size_t bits;    /* of a pixel of a tile, plane after plane */
   size_t end;
 };
 
 struct bnn_bconv2d_scratch bnn_bconv2d_scratch_of(const struct bnn_bconv2d_plan *plan);
+
+/* What all planes of a tensor count together. */
+static inline int32_t bnn_bconv2d_worth(const struct bnn_bconv2d_planes *planes) {
+  return planes->code == BNN_CODE_BINARY ? (1 << planes->count) - 1 : (int32_t)planes->count;
+}
+
+/* Several thresholds a channel: the kernel writes acc as a float, of which the index is found afterwards. */
+static inline bool bnn_bconv2d_indexes(const struct bnn_bconv2d_problem *p) {
+  return p->output == BNN_BCONV2D_BITS && (p->thresholds > 1 || p->y_planes.count > 1);
+}
+
+/* Bytes of an output pixel. */
+size_t bnn_bconv2d_pixel_bytes(const struct bnn_bconv2d_problem *problem);
+
+/* Where a tile's output belongs: `channels` of it, from `first` on, in the pixels that start at y. */
+struct bnn_bconv2d_place {
+  unsigned char *y;
+  size_t y_step;
+  uint32_t first, channels;
+};
+
+/* Takes a tile that was written aside to its place. Bits that start within a byte are added to zeros: see below. */
+void bnn_bconv2d_put_floats(const struct bnn_bconv2d_tile *aside, const struct bnn_bconv2d_place *to);
+void bnn_bconv2d_put_bits(const struct bnn_bconv2d_tile *aside, const struct bnn_bconv2d_place *to);
+/* thresholds: [problem->thresholds][step], of the tile's first channel; bits: room for a pixel of the tile. */
+void bnn_bconv2d_put_index(const struct bnn_bconv2d_problem *problem, const struct bnn_bconv2d_tile *aside,
+                           const int32_t *thresholds, size_t step, uint32_t mr, unsigned char *bits,
+                           const struct bnn_bconv2d_place *to);
+
+/* Zeroes in `pixels` pixels, in every plane, the bytes from `written` on. */
+void bnn_bconv2d_clear(const struct bnn_bconv2d_problem *problem, unsigned char *y, size_t pixels, size_t written);
 
 /* Groups whose bits start within a byte: their tiles are written aside and shifted into place. */
 static inline bool bnn_bconv2d_scatters(const struct bnn_bconv2d_problem *p) {

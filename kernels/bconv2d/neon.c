@@ -51,10 +51,10 @@ INLINE void widen(struct sums *total, uint16x8_t *sum) {
 }
 
 /* Adds the popcounts of n pixels to `sum`; wide: empties it into `total` before it overflows, and at the end. */
-INLINE void count(const struct bnn_bconv2d_tile *t, uint32_t first, const int n, const bool wide, uint16x8_t *sum,
-                  struct sums *total) {
-  const uint32_t *w = t->weights;
-  const char *x = (const char *)t->x, *next = x + KR * sizeof *w;
+INLINE void count(const struct bnn_bconv2d_tile *t, uint32_t first, const struct bnn_bconv2d_pass *pass, const int n,
+                  const bool wide, uint16x8_t *sum, struct sums *total) {
+  const uint32_t *w = bnn_bconv2d_weights_of(t, pass);
+  const char *x = (const char *)t->x + (pass ? pass->x * t->x_step : 0), *next = x + KR * sizeof *w;
   size_t at[4];
   for (int p = 0; p < n; p++) at[p] = t->pixels[first + (uint32_t)p].patch;
   for (uint32_t left = t->run_words / (2 * KR), now; left; left -= now) {
@@ -81,6 +81,21 @@ INLINE void count(const struct bnn_bconv2d_tile *t, uint32_t first, const int n,
   if (t->run_words & 1)
     for (int p = 0; p < n; p++) sum[p] = vpadalq_u8(sum[p], count32(word1(x + at[p]), w));
   for (int p = 0; wide && p < n; p++) widen(&total[p], &sum[p]);
+}
+
+/* The sums of n pixels: narrow ones from `start` on, wide ones from zero, pass after pass. */
+INLINE void count_all(const struct bnn_bconv2d_tile *t, uint32_t first, const int n, const bool wide, uint16x8_t *sum,
+                      struct sums *total) {
+  for (int p = 0; p < n; p++) {
+    sum[p] = wide ? vdupq_n_u16(0) : vreinterpretq_u16_s16(vld1q_s16(bnn_bconv2d_start(t, first + (uint32_t)p)));
+    if (wide) total[p] = (struct sums){vdupq_n_u32(0), vdupq_n_u32(0)};
+  }
+  if (!wide) count(t, first, NULL, n, false, sum, total);
+  for (uint32_t i = 0; wide && i < t->pass_count; i++) {
+    const int32x4_t shift = vdupq_n_s32((int32_t)t->passes[i].doubled);
+    for (int p = 0; p < n; p++) total[p] = (struct sums){vshlq_u32(total[p].lo, shift), vshlq_u32(total[p].hi, shift)};
+    count(t, first, &t->passes[i], n, true, sum, total);
+  }
 }
 
 /* base - 2 * popcount of four channels. */
@@ -112,11 +127,7 @@ INLINE float32x4_t apply(const struct transform *f, const bool bounded, float32x
 INLINE void tile_f32(const struct bnn_bconv2d_tile *t, uint32_t first, const int n, const bool wide, const bool bounded) {
   uint16x8_t sum[4];
   struct sums total[4];
-  for (int p = 0; p < n; p++) {
-    sum[p] = wide ? vdupq_n_u16(0) : vreinterpretq_u16_s16(vld1q_s16(bnn_bconv2d_start(t, first + (uint32_t)p)));
-    if (wide) total[p] = (struct sums){vdupq_n_u32(0), vdupq_n_u32(0)};
-  }
-  count(t, first, n, wide, sum, total);
+  count_all(t, first, n, wide, sum, total);
   const struct transform f[2] = {load_transform(t, 0, bounded), load_transform(t, 1, bounded)};
   float32x4_t lo[4], hi[4]; /* all are computed before one is stored: a store could change what `f` was loaded from */
   for (int p = 0; p < n; p++) {
@@ -143,11 +154,7 @@ INLINE void tile_bits(const struct bnn_bconv2d_tile *t, uint32_t first, const in
   uint16x8_t sum[4];
   struct sums total[4];
   uint8_t bits[4];
-  for (int p = 0; p < n; p++) {
-    sum[p] = wide ? vdupq_n_u16(0) : vreinterpretq_u16_s16(vld1q_s16(bnn_bconv2d_start(t, first + (uint32_t)p)));
-    if (wide) total[p] = (struct sums){vdupq_n_u32(0), vdupq_n_u32(0)};
-  }
-  count(t, first, n, wide, sum, total);
+  count_all(t, first, n, wide, sum, total);
   for (int p = 0; p < n; p++) {
     const uint16x8_t reached = wide ? at_limit(bnn_bconv2d_base(t, first + (uint32_t)p), &total[p])
                                     : vcgezq_s16(vreinterpretq_s16_u16(sum[p]));

@@ -110,7 +110,7 @@ INLINE void count(const struct bnn_bconv2d_tile *t, const uint32_t *x[2], const 
   uint32_t left = t->run_words / 4;
   uint16x4_t count[2];
   count_block(t, x, &w, &left, count);
-  for (int p = 0; p < 2; p++) total[p] = (struct counts){count[p], vmovl_u16(count[p])};
+  for (int p = 0; p < 2; p++) total[p] = (struct counts){count[p], narrow ? total[p].wide : vaddw_u16(total[p].wide, count[p])};
   while (left) {
     count_block(t, x, &w, &left, count);
     for (int p = 0; p < 2; p++)
@@ -193,9 +193,15 @@ INLINE void pixels(const struct bnn_bconv2d_tile *t, uint32_t first, uint32_t se
   struct tile_counts counts;
   BNN_UNROLL
   for (int half = 0; half < 2; half++) {
-    const uint32_t *x[2] = {bnn_bconv2d_patch(t, first), bnn_bconv2d_patch(t, second)};
     struct counts total[2];
-    count(t, x, t->weights + half * LANES * t->run_words, narrow, total);
+    total[0].wide = total[1].wide = vdupq_n_u32(0);
+    for (uint32_t i = 0; i < (narrow ? 1 : t->pass_count); i++) {
+      const struct bnn_bconv2d_pass *pass = narrow ? NULL : &t->passes[i];
+      const uint32_t *x[2] = {bnn_bconv2d_patch(t, first, pass), bnn_bconv2d_patch(t, second, pass)};
+      const int32x4_t shift = vdupq_n_s32(narrow ? 0 : (int32_t)pass->doubled);
+      for (int p = 0; p < 2 && !narrow; p++) total[p].wide = vshlq_u32(total[p].wide, shift);
+      count(t, x, bnn_bconv2d_weights_of(t, pass) + half * LANES * t->run_words, narrow, total);
+    }
     counts.of[0][half] = total[0];
     counts.of[1][half] = total[1];
   }

@@ -16,31 +16,68 @@ static uint32_t popcount(uint32_t word) {
   return count;
 }
 
-/* Where word i of a run lies in a filter: a run goes through the kernel's columns, their rows, their channels. */
-static uint32_t word_at(const struct bnn_bconv2d_plan *plan, uint32_t i) {
-  const struct bnn_window *w = &plan->problem.window;
-  const uint32_t words = plan->patches.group_words, row = i / words % w->kernel_h, column = i / words / w->kernel_h;
-  return (row * w->kernel_w + column) * words + i % words;
+/* Words of a filter, all planes. */
+static size_t filter_words(const struct bnn_bconv2d_plan *plan) {
+  return (size_t)plan->patches.run_words * plan->problem.w_planes.count;
 }
 
-/* `lanes` channels, of which `filters` exist. */
-static void pack_lanes(const struct bnn_bconv2d_plan *plan, const uint32_t *filter, uint32_t filters, uint32_t *packed) {
-  const uint32_t run = bnn_bconv2d_run_words(plan), filter_words = plan->patches.run_words, lanes = plan->kernel->lanes;
+/* Where word i of a run lies in a filter: a run goes through the kernel's columns, their rows, their channels. */
+static uint32_t word_at(const struct bnn_bconv2d_plan *plan, uint32_t plane, uint32_t i) {
+  const struct bnn_window *w = &plan->problem.window;
+  const uint32_t words = plan->patches.group_words, row = i / words % w->kernel_h, column = i / words / w->kernel_h;
+  return ((row * w->kernel_w + column) * plan->problem.w_planes.count + plane) * words + i % words;
+}
+
+/* One plane of `lanes` channels, of which `filters` exist. */
+static void pack_lanes(const struct bnn_bconv2d_plan *plan, const uint32_t *filter, uint32_t plane, uint32_t filters,
+                       uint32_t *packed) {
+  const uint32_t run = bnn_bconv2d_run_words(plan), lanes = plan->kernel->lanes;
   const bool split = plan->kernel->split;
   uint32_t chunk = plan->kernel->kr;
   for (uint32_t at = 0; at < run; at += chunk, packed += lanes * chunk) {
     while (run - at < chunk) chunk /= 2;
     for (uint32_t i = 0; i < chunk; i++) {
-      const uint32_t *word = filter + word_at(plan, split ? (at + i) / 2 : at + i);
+      const uint32_t *word = filter + word_at(plan, plane, split ? (at + i) / 2 : at + i);
       for (uint32_t c = 0; c < filters && c < lanes; c++) {
-        const uint32_t value = word[(size_t)c * filter_words];
+        const uint32_t value = word[c * filter_words(plan)];
         packed[c * chunk + i] = split ? bnn_bconv2d_nibbles(value, (at + i) % 2) : value;
       }
     }
   }
 }
 
-/* The bits that a filter's taps outside the image would add to popcount, and the channels of its taps inside. */
+static void pack_weights(const struct bnn_bconv2d_plan *plan, const struct bnn_bconv2d_layout *l, const uint32_t *filters,
+                         uint32_t *packed) {
+  const uint32_t mr = plan->kernel->mr, lanes = plan->kernel->lanes, run = bnn_bconv2d_run_words(plan);
+  for (uint32_t i = 0; i < l->filters_padded; i += lanes) {
+    const uint32_t group = i / (l->group_tiles * mr), channel = i % (l->group_tiles * mr);
+    const uint32_t *filter = filters + ((size_t)group * l->group_filters + channel) * filter_words(plan);
+    uint32_t *tile = packed + i / mr * l->tile_words + (size_t)(i % mr) * run;
+    for (uint32_t plane = 0; plane < plan->problem.w_planes.count && channel < l->group_filters; plane++)
+      pack_lanes(plan, filter, plane, l->group_filters - channel, tile + plane * l->plane_words);
+  }
+}
+
+static uint32_t exponent(const struct bnn_bconv2d_planes *planes, uint32_t plane) {
+  return planes->code == BNN_CODE_BINARY ? plane : 0;
+}
+
+/* Pairs of planes, those that are worth most first. */
+static void pack_passes(const struct bnn_bconv2d_plan *plan, struct bnn_bconv2d_pass *pass) {
+  const struct bnn_bconv2d_problem *p = &plan->problem;
+  const uint32_t highest = exponent(&p->x_planes, p->x_planes.count - 1) + exponent(&p->w_planes, p->w_planes.count - 1);
+  for (uint32_t e = highest + 1; e-- > 0;) {
+    bool doubled = e < highest;
+    for (uint32_t x = 0; x < p->x_planes.count; x++)
+      for (uint32_t w = 0; w < p->w_planes.count; w++) {
+        if (exponent(&p->x_planes, x) + exponent(&p->w_planes, w) != e) continue;
+        *pass++ = (struct bnn_bconv2d_pass){x, w, doubled};
+        doubled = false;
+      }
+  }
+}
+
+/* What a filter's taps outside the image would add to popcount, and the channels of its taps inside, by their worth. */
 struct tap_sums {
   int32_t outside_bits, inside_channels;
 };
@@ -49,13 +86,15 @@ static struct tap_sums sum_taps(const struct bnn_bconv2d_plan *plan, const struc
                                 uint32_t out_y, uint32_t out_x) {
   const struct bnn_bconv2d_problem *p = &plan->problem;
   const struct bnn_axis y = bnn_axis_y(&plan->patches), x = bnn_axis_x(&plan->patches);
+  const int32_t x_worth = bnn_bconv2d_worth(&p->x_planes), w_worth = bnn_bconv2d_worth(&p->w_planes);
   struct tap_sums sums = {0, 0};
   for (uint32_t ky = 0; ky < y.kernel; ky++)
-    for (uint32_t kx = 0; kx < x.kernel; kx++, filter += l->group_words) {
+    for (uint32_t kx = 0; kx < x.kernel; kx++, filter += l->group_words * p->w_planes.count) {
       if (p->border == BNN_BORDER_ONE || (bnn_bconv2d_inside(&y, out_y, ky) && bnn_bconv2d_inside(&x, out_x, kx)))
-        sums.inside_channels += (int32_t)l->group_channels;
+        sums.inside_channels += x_worth * w_worth * (int32_t)l->group_channels;
       else
-        for (uint32_t i = 0; i < l->group_words; i++) sums.outside_bits += (int32_t)popcount(filter[i]);
+        for (uint32_t i = 0; i < l->group_words * p->w_planes.count; i++)
+          sums.outside_bits += (x_worth << exponent(&p->w_planes, i / l->group_words)) * (int32_t)popcount(filter[i]);
     }
   return sums;
 }
@@ -70,20 +109,19 @@ static int32_t popcount_limit(int64_t base, int64_t threshold, int64_t bits) {
 /* One channel of a class: base, or the limit that stands for it. */
 static int32_t base_of(const struct bnn_bconv2d_plan *plan, const struct bnn_bconv2d_layout *l,
                        const struct bnn_bconv2d_weights *weights, uint32_t filter, uint32_t out_y, uint32_t out_x) {
-  const struct bnn_window *w = &plan->problem.window;
-  const uint32_t taps = w->kernel_h * w->kernel_w;
-  const struct tap_sums sums =
-      sum_taps(plan, l, weights->filter + (size_t)filter * taps * l->group_words, out_y, out_x);
+  const struct bnn_bconv2d_problem *p = &plan->problem;
+  const struct tap_sums sums = sum_taps(plan, l, weights->filter + filter * filter_words(plan), out_y, out_x);
   const int32_t base = sums.inside_channels + 2 * sums.outside_bits;
-  if (plan->problem.output == BNN_BCONV2D_F32) return base;
-  return popcount_limit(base, weights->threshold[filter], (int64_t)taps * l->group_channels);
+  if (p->output == BNN_BCONV2D_F32 || bnn_bconv2d_indexes(p)) return base;
+  const int64_t worth = (int64_t)bnn_bconv2d_worth(&p->x_planes) * bnn_bconv2d_worth(&p->w_planes);
+  return popcount_limit(base, weights->threshold[filter], worth * p->window.kernel_h * p->window.kernel_w * l->group_channels);
 }
 
 /* The row of `start` or `base` for the class of an output pixel. Channels that do not exist give zero bits: their sum never
  * reaches zero, their limit is beyond every popcount. */
 static void pack_row(const struct bnn_bconv2d_plan *plan, const struct bnn_bconv2d_layout *l,
                      const struct bnn_bconv2d_weights *weights, uint32_t out_y, uint32_t out_x, void *row) {
-  const bool f32 = plan->problem.output == BNN_BCONV2D_F32;
+  const bool f32 = plan->problem.output == BNN_BCONV2D_F32 || bnn_bconv2d_indexes(&plan->problem);
   const uint32_t group_padded = l->filters_padded / plan->problem.groups;
   int16_t *start = row;
   int32_t *base = row;
@@ -138,16 +176,19 @@ void bnn_bconv2d_pack(const struct bnn_bconv2d_plan *plan, const struct bnn_bcon
   char *out = packed;
   memset(out, 0, l.end);
 
-  const uint32_t mr = plan->kernel->mr, lanes = plan->kernel->lanes, run = bnn_bconv2d_run_words(plan);
-  for (uint32_t i = 0; i < l.filters_padded; i += lanes) {
-    const uint32_t group = i / (l.group_tiles * mr), channel = i % (l.group_tiles * mr);
-    const uint32_t *filter = weights->filter + ((size_t)group * l.group_filters + channel) * plan->patches.run_words;
-    if (channel < l.group_filters)
-      pack_lanes(plan, filter, l.group_filters - channel, (uint32_t *)(void *)out + (size_t)i * run);
-  }
+  pack_weights(plan, &l, weights->filter, packed);
+  pack_passes(plan, (struct bnn_bconv2d_pass *)(void *)(out + l.passes));
   pack_pixels(plan, &l, weights, out);
+  if (p->output == BNN_BCONV2D_BITS && !bnn_bconv2d_indexes(p)) return;
 
-  if (p->output == BNN_BCONV2D_BITS) return;
+  int32_t *thresholds = (int32_t *)(void *)(out + l.thresholds);
+  for (uint32_t t = 0; bnn_bconv2d_indexes(p) && t < p->thresholds; t++)
+    for (uint32_t i = 0; i < l.filters_padded; i++) {
+      const uint32_t group_padded = l.filters_padded / p->groups, channel = i % group_padded;
+      if (channel < l.group_filters)
+        thresholds[t * l.filters_padded + i] =
+            weights->threshold[(size_t)t * p->filters + i / group_padded * l.group_filters + channel];
+    }
   const float clamp_scale = plan->narrow ? -0.5f : 1.0f; /* a negative one swaps the clamps */
   const int32_t *lo = plan->narrow ? weights->clamp_hi : weights->clamp_lo;
   const int32_t *hi = plan->narrow ? weights->clamp_lo : weights->clamp_hi;

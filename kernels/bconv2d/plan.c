@@ -17,6 +17,7 @@ enum {
   BAND_PIXELS = 96, /* enough to use a tile's weights well, few enough that patches and half-written lines of output stay
                        in the first cache from one tile to the next */
   MIN_UNITS = 16,   /* so that a handful of threads share even a small image evenly */
+  EXACT_FLOAT = 1 << 24, /* beyond which floats are no longer every integer */
   NARROW_WORDS = 1023, /* of a run whose sums, and a limit beyond them, fit a signed 16-bit number */
 };
 
@@ -31,14 +32,17 @@ struct bnn_bconv2d_layout bnn_bconv2d_layout_of(const struct bnn_bconv2d_plan *p
   l.group_filters = p->filters / p->groups;
   l.group_tiles = ceil_div(l.group_filters, plan->kernel->mr);
   l.filters_padded = p->groups * l.group_tiles * plan->kernel->mr;
-  l.tile_words = (size_t)plan->kernel->mr * bnn_bconv2d_run_words(plan);
+  l.plane_words = (size_t)plan->kernel->mr * bnn_bconv2d_run_words(plan);
+  l.tile_words = l.plane_words * p->w_planes.count;
   const size_t table = align64(l.filters_padded * sizeof(float));
-  const bool f32 = p->output == BNN_BCONV2D_F32;
+  const bool indexes = bnn_bconv2d_indexes(p), f32 = p->output == BNN_BCONV2D_F32 || indexes;
   l.rows = align64(l.tile_words * sizeof(uint32_t) * p->groups * l.group_tiles);
   l.pixels = l.rows + align64((size_t)plan->classes_y * plan->classes_x * l.filters_padded * bnn_bconv2d_entry(plan));
   l.list_bytes = (size_t)plan->patches.band_rows * plan->patches.out_w * sizeof(struct bnn_bconv2d_pixel);
   l.lists = l.pixels + align64(plan->lists * l.list_bytes);
-  l.multiplier = l.lists + align64(plan->patches.bands * sizeof(uint32_t));
+  l.passes = l.lists + align64(plan->patches.bands * sizeof(uint32_t));
+  l.thresholds = l.passes + align64(plan->passes * sizeof(struct bnn_bconv2d_pass));
+  l.multiplier = l.thresholds + (indexes ? p->thresholds * table : 0);
   l.bias = l.multiplier + (f32 ? table : 0);
   l.clamp_lo = l.bias + (f32 ? table : 0);
   l.clamp_hi = l.clamp_lo + (plan->clamped ? table : 0);
@@ -50,10 +54,11 @@ struct bnn_bconv2d_scratch bnn_bconv2d_scratch_of(const struct bnn_bconv2d_plan 
   const size_t pixels = (size_t)plan->patches.band_rows * plan->patches.out_w;
   struct bnn_bconv2d_scratch s;
   s.patches = 0;
-  s.split = s.patches + align64(bnn_patches_bytes(&plan->patches));
-  const size_t split_words = plan->kernel->split ? 2 * (size_t)bnn_patches_extent(&plan->patches, plan->patches.band_rows) : 0;
-  s.aside = s.split + align64(split_words * sizeof(uint32_t));
-  s.end = s.aside + align64(pixels * plan->kernel->mr * sizeof(float));
+  const size_t extent = bnn_patches_extent(&plan->patches, plan->patches.band_rows), planes = plan->problem.x_planes.count;
+  s.split = s.patches + align64(planes * bnn_patches_bytes(&plan->patches));
+  s.aside = s.split + (plan->kernel->split ? align64(planes * 2 * extent * sizeof(uint32_t)) : 0);
+  s.bits = s.aside + align64(pixels * plan->kernel->mr * sizeof(float));
+  s.end = s.bits + align64(plan->problem.y_planes.count * plan->kernel->mr / 8);
   return s;
 }
 
@@ -93,16 +98,24 @@ static bool fits(const void *row, const void *problem) {
 
 bool bnn_bconv2d_plan(struct bnn_bconv2d_plan *plan, const struct bnn_bconv2d_problem *problem, bool clamped,
                       const struct bnn_select *select) {
-  const struct bnn_bconv2d_problem *p = problem;
-  *plan = (struct bnn_bconv2d_plan){.problem = *p, .clamped = clamped && p->output == BNN_BCONV2D_F32};
+  *plan = (struct bnn_bconv2d_plan){.problem = *problem, .clamped = clamped && problem->output == BNN_BCONV2D_F32};
+  struct bnn_bconv2d_problem *p = &plan->problem;
+  p->x_planes.count = p->x_planes.count ? p->x_planes.count : 1;
+  p->w_planes.count = p->w_planes.count ? p->w_planes.count : 1;
+  p->y_planes.count = p->y_planes.count ? p->y_planes.count : 1;
+  p->thresholds = p->thresholds ? p->thresholds : 1;
+  plan->passes = p->x_planes.count * p->w_planes.count;
   plan->kernel = bnn_family_choose(&bnn_bconv2d_family, select, fits, p);
   if (!plan->kernel) return false;
 
   plan->patches = (struct bnn_patches){p->window, p->batch, p->in_h, p->in_w, p->out_h, p->out_w,
-                                       .pixel_words = ceil_div(p->channels, 32),
+                                       .pixel_words = p->x_planes.count * ceil_div(p->channels, 32),
                                        .group_words = ceil_div(p->channels / p->groups, 32)};
   bnn_patches_plan(&plan->patches, BNN_COLUMNS, BAND_PIXELS, plan->kernel->nr);
-  plan->narrow = plan->patches.run_words <= NARROW_WORDS && (p->output == BNN_BCONV2D_BITS || p->channels / p->groups % 2 == 0);
+  const bool even = p->channels / p->groups % 2 == 0, limits = p->output == BNN_BCONV2D_BITS && !bnn_bconv2d_indexes(p);
+  plan->narrow = plan->passes == 1 && plan->patches.run_words <= NARROW_WORDS && (even || limits);
+  const int64_t worth = (int64_t)bnn_bconv2d_worth(&p->x_planes) * bnn_bconv2d_worth(&p->w_planes);
+  if (bnn_bconv2d_indexes(p) && worth * plan->patches.run_words * 32 >= EXACT_FLOAT) return false;
   plan->classes_y = count_classes(plan, bnn_axis_y(&plan->patches));
   plan->classes_x = count_classes(plan, bnn_axis_x(&plan->patches));
   plan->lists = 1;

@@ -18,7 +18,7 @@ enum check_data { CHECK_RANDOM, CHECK_ZEROS, CHECK_ONES, CHECK_ALTERNATING, CHEC
 struct check_case {
   uint64_t state; /* of the random numbers */
   enum check_data data;
-  char shape[160], detail[160]; /* of a failure */
+  char shape[200], detail[160]; /* of a failure */
   struct {
     unsigned char *map, *data;
     size_t map_bytes, bytes;

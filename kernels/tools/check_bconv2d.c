@@ -3,46 +3,65 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "tools/check.h"
+
+static int32_t worth(const struct bnn_bconv2d_planes *planes, uint32_t plane) {
+  return planes->code == BNN_CODE_BINARY ? 1 << plane : 1;
+}
 
 /* The definition, one bit at a time. */
 static int32_t accumulate(const struct bnn_bconv2d_problem *p, const uint32_t *x, const uint32_t *filter, uint32_t image,
                           uint32_t out_y, uint32_t out_x, uint32_t group) {
   const struct bnn_window *w = &p->window;
   const uint32_t channels = p->channels / p->groups, words = (channels + 31) / 32, x_words = (p->channels + 31) / 32;
+  const uint32_t x_planes = p->x_planes.count, w_planes = p->w_planes.count;
   int32_t acc = 0;
   for (uint32_t ky = 0; ky < w->kernel_h; ky++)
-    for (uint32_t kx = 0; kx < w->kernel_w; kx++, filter += words) {
+    for (uint32_t kx = 0; kx < w->kernel_w; kx++, filter += words * w_planes) {
       const int64_t y = (int64_t)out_y * w->stride_h + (int64_t)ky * w->dilation_h - w->pad_top;
       const int64_t at = (int64_t)out_x * w->stride_w + (int64_t)kx * w->dilation_w - w->pad_left;
       const bool inside = y >= 0 && y < p->in_h && at >= 0 && at < p->in_w;
       if (!inside && p->border == BNN_BORDER_ZERO) continue;
-      const uint32_t *pixel = inside ? x + (((size_t)image * p->in_h + (size_t)y) * p->in_w + (size_t)at) * x_words +
-                                           (size_t)group * words : NULL;
-      for (uint32_t i = 0; i < channels; i++) {
-        const uint32_t differ = ((pixel ? pixel[i / 32] : 0) ^ filter[i / 32]) >> i % 32 & 1;
-        acc += differ ? -1 : 1;
-      }
+      const size_t pixel = inside ? ((size_t)image * p->in_h + (size_t)y) * p->in_w + (size_t)at : 0;
+      for (uint32_t i = 0; i < x_planes; i++)
+        for (uint32_t j = 0; j < w_planes; j++)
+          for (uint32_t c = 0; c < channels; c++) {
+            const uint32_t word = inside ? x[(pixel * x_planes + i) * x_words + group * words + c / 32] : 0;
+            const uint32_t differ = (word ^ filter[j * words + c / 32]) >> c % 32 & 1;
+            acc += (differ ? -1 : 1) * worth(&p->x_planes, i) * worth(&p->w_planes, j);
+          }
     }
   return acc;
+}
+
+static uint32_t index_of(const struct bnn_bconv2d_problem *p, const int32_t *threshold, int32_t acc) {
+  uint32_t index = 0;
+  for (uint32_t t = 0; t < p->thresholds; t++) index += acc < threshold[(size_t)t * p->filters];
+  return index;
 }
 
 static float clamp(float value, float lo, float hi) { return value < lo ? lo : value > hi ? hi : value; }
 
 static void define(const struct bnn_bconv2d_problem *p, const struct bnn_bconv2d_weights *w, const uint32_t *x, void *out) {
-  const uint32_t group_filters = p->filters / p->groups, y_words = (p->filters + 31) / 32;
-  const size_t filter_words = (size_t)p->window.kernel_h * p->window.kernel_w * ((p->channels / p->groups + 31) / 32);
+  const uint32_t group_filters = p->filters / p->groups, y_words = (p->filters + 31) / 32, planes = p->y_planes.count;
+  const size_t filter_words = (size_t)p->window.kernel_h * p->window.kernel_w * ((p->channels / p->groups + 31) / 32) *
+                              p->w_planes.count;
   float *floats = out;
   uint32_t *words = out;
   for (uint32_t image = 0; image < p->batch; image++)
     for (uint32_t y = 0; y < p->out_h; y++)
-      for (uint32_t at = 0; at < p->out_w; at++, floats += p->filters, words += y_words) {
-        for (uint32_t i = 0; p->output == BNN_BCONV2D_BITS && i < y_words; i++) words[i] = 0;
+      for (uint32_t at = 0; at < p->out_w; at++, floats += p->filters, words += planes * y_words) {
+        for (uint32_t i = 0; p->output == BNN_BCONV2D_BITS && i < planes * y_words; i++) words[i] = 0;
         for (uint32_t o = 0; o < p->filters; o++) {
           const int32_t acc = accumulate(p, x, w->filter + o * filter_words, image, y, at, o / group_filters);
           if (p->output == BNN_BCONV2D_BITS) {
-            words[o / 32] |= (uint32_t)(acc < w->threshold[o]) << o % 32;
+            const uint32_t index = index_of(p, w->threshold + o, acc);
+            for (uint32_t plane = 0; plane < planes; plane++) {
+              const uint32_t bit = p->y_planes.code == BNN_CODE_BINARY ? index >> plane & 1 : index > plane;
+              words[plane * y_words + o / 32] |= bit << o % 32;
+            }
             continue;
           }
           float value = (float)acc;
@@ -96,8 +115,16 @@ static struct bnn_bconv2d_problem draw(struct check_case *c, struct check_image 
   }
   if (deep) p.groups = 1, p.channels = check_between(c, 2000, 12000);
   if (!check_between(c, 0, 2)) p.lo = -check_float(c) * check_float(c), p.hi = p.lo + 3.0f;
+  p.x_planes.count = p.w_planes.count = p.y_planes.count = p.thresholds = 1;
+  if (!deep && !check_between(c, 0, 2)) {
+    p.x_planes = (struct bnn_bconv2d_planes){check_between(c, 1, 3), check_between(c, 0, 1) ? BNN_CODE_BINARY : BNN_CODE_UNARY};
+    p.w_planes = (struct bnn_bconv2d_planes){check_between(c, 1, 2), check_between(c, 0, 1) ? BNN_CODE_BINARY : BNN_CODE_UNARY};
+    p.y_planes = (struct bnn_bconv2d_planes){check_between(c, 1, 3), check_between(c, 0, 1) ? BNN_CODE_BINARY : BNN_CODE_UNARY};
+    const uint32_t most = p.y_planes.code == BNN_CODE_BINARY ? (1u << p.y_planes.count) - 1 : p.y_planes.count;
+    p.thresholds = check_between(c, 1, most);
+  }
   const uint64_t macs = (uint64_t)p.batch * p.out_h * p.out_w * p.filters * p.channels / p.groups * p.window.kernel_h *
-                        p.window.kernel_w;
+                        p.window.kernel_w * p.x_planes.count * p.w_planes.count;
   if (macs > 1000000) p.filters = p.groups * (check_between(c, 0, 1) ? 1 : 9); /* the definition takes a bit at a time */
   return p;
 }
@@ -106,13 +133,16 @@ bool check_bconv2d(struct check_case *c, const struct bnn_select *select, bool *
   struct check_image image;
   const struct bnn_bconv2d_problem p = draw(c, &image);
   const bool f32 = p.output == BNN_BCONV2D_F32;
-  const uint32_t taps = p.channels / p.groups * p.window.kernel_h * p.window.kernel_w;
+  const uint32_t taps = p.channels / p.groups * p.window.kernel_h * p.window.kernel_w * p.x_planes.count * p.w_planes.count;
   check_describe(c, &image, p.channels, p.filters, p.groups,
                  p.border == BNN_BORDER_ONE ? (f32 ? "border one, f32" : "border one, bits")
                                             : (f32 ? "border zero, f32" : "border zero, bits"));
+  const size_t described = strlen(c->shape);
+  snprintf(c->shape + described, sizeof c->shape - described, ", planes %ux%u->%u", (unsigned)p.x_planes.count,
+           (unsigned)p.w_planes.count, (unsigned)p.y_planes.count);
 
   struct bnn_bconv2d_weights weights = {0};
-  weights.filter = check_bits(c, (size_t)p.filters * p.window.kernel_h * p.window.kernel_w, p.channels / p.groups);
+  weights.filter = check_bits(c, (size_t)p.filters * p.window.kernel_h * p.window.kernel_w * p.w_planes.count, p.channels / p.groups);
   if (f32 && check_between(c, 0, 3)) weights.multiplier = check_floats(c, p.filters);
   if (f32 && check_between(c, 0, 3)) weights.bias = check_floats(c, p.filters);
   const bool clamped = f32 && !check_between(c, 0, 2);
@@ -122,12 +152,12 @@ bool check_bconv2d(struct check_case *c, const struct bnn_select *select, bool *
     for (uint32_t i = 0; weights.clamp_lo && i < p.filters; i++) hi[i] = hi[i] < weights.clamp_lo[i] ? weights.clamp_lo[i] : hi[i];
     weights.clamp_hi = hi;
   }
-  if (!f32) weights.threshold = integers(c, p.filters, 0, c->data == CHECK_RANDOM ? taps / 8 + 2 : taps + 1);
+  if (!f32) weights.threshold = integers(c, p.thresholds * p.filters, 0, c->data == CHECK_RANDOM ? taps / 8 + 2 : taps + 1);
 
   struct bnn_bconv2d_plan plan;
   if (!bnn_bconv2d_plan(&plan, &p, clamped, select)) return *skipped = true;
-  const size_t pixels = (size_t)p.batch * p.out_h * p.out_w, y_words = pixels * (f32 ? p.filters : (p.filters + 31) / 32);
-  const uint32_t *x = check_bits(c, (size_t)p.batch * p.in_h * p.in_w, p.channels);
+  const size_t pixels = (size_t)p.batch * p.out_h * p.out_w, y_words = pixels * (f32 ? p.filters : p.y_planes.count * ((p.filters + 31) / 32));
+  const uint32_t *x = check_bits(c, (size_t)p.batch * p.in_h * p.in_w * p.x_planes.count, p.channels);
   void *packed = check_buffer(c, plan.packed_bytes), *expected = check_buffer(c, y_words * sizeof(uint32_t));
   struct work work = {&plan, packed, x, check_buffer(c, y_words * sizeof(uint32_t)), check_buffer(c, plan.scratch_bytes)};
   define(&p, &weights, x, expected);

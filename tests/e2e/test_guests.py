@@ -104,7 +104,8 @@ def test_noexec_is_told_before_a_byte_is_sent(guest: Device, tmp_path: Path) -> 
 
 def test_a_bad_line_loses_nothing(guest: Device, tmp_path: Path) -> None:
     (tmp_path / "model").write_bytes(os.urandom(200_000))
-    with connect(guest) as transport, lock.hold(transport, "count"):
+    patient = guest.model_copy(update={"timeouts": guest.timeouts.model_copy(update={"connect": 60.0})})
+    with connect(patient) as transport, lock.hold(transport, "count"):
         assert transport.run("/usr/bin/tc qdisc add dev eth0 root netem delay 200ms loss 2%").ok
         try:
             deploy.push(transport, {"model": tmp_path / "model"})
@@ -119,7 +120,7 @@ def test_a_bad_line_loses_nothing(guest: Device, tmp_path: Path) -> None:
 def test_a_board_that_restarts_is_a_reason(guest: Device, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(detached, "LEASE", 240)  # a busy machine takes a while to start it
     with connect(guest) as transport, lock.hold(transport, "bench"):
-        path = script(transport, tmp_path, "echo {}; sleep 1; reboot -f; sleep 100")
+        path = script(transport, tmp_path, "echo {}; sleep 6; reboot -f; sleep 100")
         events = job.run(transport, path, [])
         assert next(events) == {}
         patience(transport, 15)

@@ -22,6 +22,10 @@ RELATIVE = 1e-4
 """Of the largest magnitude of the tensor: float32 sums in another order, scaled before or after."""
 
 
+SMALL = 0.1
+"""A tensor of smaller numbers counts as this large: its sums cancelled, and what was summed up had been larger."""
+
+
 @dataclass(frozen=True)
 class Ties:
     """Signs that differ because a number lay within rounding of its threshold.
@@ -78,7 +82,7 @@ def compare(
                     raise _wrong(name, node.name, f"{differing} of {value.size} bits differ")
             else:
                 error = float(np.max(np.abs(value - twin), initial=0.0))
-                bound = RELATIVE * max(float(np.max(np.abs(twin), initial=0.0)), 1e-3)
+                bound = RELATIVE * max(float(np.max(np.abs(twin), initial=0.0)), SMALL)
                 if not error <= bound:
                     raise _wrong(name, node.name, f"values differ by up to {error:.3g}, rounding explains {bound:.3g}")
             value = twin

@@ -51,7 +51,7 @@ def ops(graph: Graph) -> list[str]:
     return [node.op for node in graph.nodes]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150, deadline=None, derandomize=True)
 @given(CASES)
 def test_two_layers(case: dict) -> None:  # type: ignore[type-arg]
     extent = (case["kernel"] - 1) * case["dilation"] + 1
@@ -162,7 +162,7 @@ def test_reasons(quantiser: str, weights: object, reason: str) -> None:
 MANY = ("dorefa2", "dorefa3", "ternary", "sum_of_signs")
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60, deadline=None, derandomize=True)
 @given(CASES, st.sampled_from(MANY), st.sampled_from([np.sign, ternary, four_levels, zero_one]))
 def test_bit_planes(case: dict, quantiser: str, weights: Weights) -> None:  # type: ignore[type-arg]
     net = Net((1, max(case["size"], 5), 6, case["channels"]), case["seed"])

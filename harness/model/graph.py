@@ -2,7 +2,7 @@
 """The graph that every importer produces, every pass rewrites and the `.bnn` file stores.
 
 One set of operations serves all three: the rows of `kernels/include/bnn/ops.def`, whose meaning is written beside their
-parameter structs in `format.h` and, executable, in `harness/model/reference.py`. Images are NHWC, filters OHWI, dense
+parameter structs in `format.h` and, executable, in `harness/model/reference`. Images are NHWC, filters OHWI, dense
 weights [O, I]. An importer describes what the file computes in float; `passes` turns what can be binary into bits.
 """
 

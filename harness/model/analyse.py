@@ -9,10 +9,11 @@ from typing import Any, Literal
 
 import numpy as np
 
-from harness.model import values
+from harness.model import transfer, values
 from harness.model.graph import Graph, Node
 from harness.model.reasons import REASONS
-from harness.model.values import Grid, Spread, Values
+from harness.model.spread import Spread, spread_of
+from harness.model.values import Grid, Values
 
 Kind = Literal["binary", "binary01", "kbit", "ternary", "int8", "float"]
 ON_BITS: frozenset[Kind] = frozenset({"binary", "binary01", "kbit", "ternary"})
@@ -54,7 +55,7 @@ class Verdict:
 
 def verdicts(graph: Graph) -> dict[str, Verdict]:
     """The verdict on every convolution and dense layer, by node name, in the order of the graph."""
-    known = values.analyse(graph)
+    known = transfer.analyse(graph)
     found = {}
     for node in graph.nodes:
         if node.op in LAYERS:
@@ -70,7 +71,7 @@ def _packed(graph: Graph, node: Node) -> Verdict:
     kind: Kind = "binary" if planes == [1, 1] else "kbit"
     text = REASONS["packed"].sentence
     words = [f"{count} bit plane{'s' if count > 1 else ''}" for count in planes]
-    nothing = values.Spread(0, np.zeros(1), np.ones(1))
+    nothing = Spread(0, np.zeros(1), np.ones(1))
     return Verdict(node, kind, planes[0], "packed", text, "", words[0], words[1], values.REAL, nothing)
 
 
@@ -80,7 +81,7 @@ def _verdict(graph: Graph, node: Node, known: Mapping[str, Values]) -> Verdict:
     assert weight is not None
     arriving = known[x]
     data = graph.tensors[weight].data
-    spread = values.spread(data) if data is not None else values.Spread(0, np.zeros(1), np.ones(1))
+    spread = spread_of(data) if data is not None else Spread(0, np.zeros(1), np.ones(1))
     grid = arriving.grid
     planes = (grid.planes if grid else 1) * (spread.grid.planes if spread.count else 1)
     words: dict[str, Any] = {

@@ -16,7 +16,8 @@ import numpy as np
 from harness.model import analyse, container, importers, others, proof, reference
 from harness.model.analyse import ON_BITS, Kind, Verdict
 from harness.model.graph import Array, Graph, Node
-from harness.model.passes import LOWER, PASSES, TIDY, Pass, fuse
+from harness.model.passes import fuse
+from harness.model.passes.order import LOWER, PASSES, TIDY, Pass
 from harness.model.reasons import REASONS
 from harness.model.simulation import Simulation
 

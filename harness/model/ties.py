@@ -8,21 +8,26 @@ There are few enough integers to try them all.
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Mapping
 
 import numpy as np
 
-from harness.model import values
 from harness.model.graph import Array, Graph, Node
 from harness.model.passes import chain
 from harness.model.passes.rewrite import Rewrite
+from harness.model.spread import spread_of
+from harness.model.values import Values
 
 MAX_SUMS = 1 << 23
 """Sums times filters that are tried; a layer beyond this is taken to land on 0."""
 
 
-def lands_on_zero(graph: Graph, node: Node) -> bool:
-    """Whether the operand of a sign is 0 for some sum of the layer that it comes from; True where that is unknown."""
+def lands_on_zero(graph: Graph, node: Node, known: Mapping[str, Values]) -> bool:
+    """Whether the operand of a sign is 0 for some sum of the layer that it comes from; True where that is unknown.
+
+    Args:
+        known: what every tensor before the sign can hold.
+    """
     work = Rewrite(graph)
     chains = [chain.behind(work, str(node.inputs[0]))]
     layer = work.producer.get(chains[-1].root)
@@ -34,18 +39,18 @@ def lands_on_zero(graph: Graph, node: Node) -> bool:
     kernel = work.tensors[str(layer.inputs[1])].data
     if kernel is None:
         return True
-    spread, grid = values.spread(kernel), values.analyse(_until(graph, layer))[str(layer.inputs[0])].grid
-    if grid is None or not spread.count or not spread.symmetric:
+    weights, grid = spread_of(kernel), known[str(layer.inputs[0])].grid
+    if grid is None or not weights.count or not weights.symmetric:
         return True
     taps = int(np.prod(kernel.shape[1:], dtype=np.int64))
-    if taps * grid.count * spread.count * len(kernel) > MAX_SUMS:
+    if taps * grid.count * weights.count * len(kernel) > MAX_SUMS:
         return True
     # Halves of steps: every product is a whole number of them around the middle of the levels.
-    unit = grid.step / 2 * spread.scale / (spread.count - 1)
+    unit = grid.step / 2 * weights.scale / (weights.count - 1)
     middle = (grid.lo + grid.hi) / 2
     shift = middle * kernel.reshape(len(kernel), -1).sum(axis=1, dtype=np.float64)
     bias = work.tensors[str(layer.inputs[2])].data if len(layer.inputs) > 2 and layer.inputs[2] else None
-    most = taps * (grid.count - 1) * (spread.count - 1)
+    most = taps * (grid.count - 1) * (weights.count - 1)
     window = layer.params.get("window", {})
     whole = not any(window.get(f"pad_{side}", 0) for side in ("top", "left", "bottom", "right"))
     sums = np.arange(-most, most + 1, 2 if whole else 1, dtype=np.float64)[:, None]
@@ -56,8 +61,3 @@ def lands_on_zero(graph: Graph, node: Node) -> bool:
     for found in reversed(chains):
         clamped = found.evaluate(clamped)
     return bool(np.any(clamped == 0))
-
-
-def _until(graph: Graph, node: Node) -> Graph:
-    """The part of a graph before a node."""
-    return replace(graph, nodes=graph.nodes[: graph.nodes.index(node)])

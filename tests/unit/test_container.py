@@ -12,7 +12,7 @@ import pytest
 from harness.errors import ModelError
 from harness.model import container, importers, pipeline, reference
 from harness.model.graph import Graph
-from harness.model.passes import PASSES
+from harness.model.passes.order import PASSES
 from tests.unit.nets import Net, four_levels, real
 
 MODELS = Path(__file__).parents[2] / "models"

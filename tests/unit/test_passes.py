@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from harness.model import analyse, proof, reference
 from harness.model.graph import Graph
-from harness.model.passes import PASSES
+from harness.model.passes.order import PASSES
 from tests.unit.nets import INF, TWO_VALUED, Net, Weights, four_levels, per_filter, real, ternary, window, zero_one
 
 CASES = st.fixed_dictionaries(

@@ -13,7 +13,7 @@ from harness import abi
 from harness.errors import UsageError
 from harness.model import pipeline, reference, spikes
 from harness.model.graph import Graph, Node
-from harness.model.passes import LOWER, TIDY
+from harness.model.passes.order import LOWER, TIDY
 from tests.unit import nir_writer as nir
 
 SEED_NET = Path(__file__).parents[2] / "models" / "seed_dorefa.h5"

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from harness import abi
-from harness.model import format_page, reference, shapes, values
+from harness.model import format_page, reference, shapes, transfer
 from harness.model.reasons import REASONS
 
 KERNELS = Path(abi.HEADERS).parent.parent
@@ -20,12 +20,12 @@ def test_an_op_is_whole(op: str) -> None:
     assert (KERNELS / "ops" / f"{op}.c").is_file()
     assert op in reference.FUNCTIONS
     assert op in shapes._RULES
-    assert op in values._RULES
+    assert op in transfer.RULES
 
 
 def test_no_op_without_a_row() -> None:
     rows = set(abi.ops())
-    assert set(reference.FUNCTIONS) == set(shapes._RULES) == set(values._RULES) == rows
+    assert set(reference.FUNCTIONS) == set(shapes._RULES) == set(transfer.RULES) == rows
 
 
 def test_codes_are_unique() -> None:

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from harness.model import values
+from harness.model import transfer, values
+from harness.model.spread import spread_of
 from tests.unit.nets import INF, Net, four_levels, kind, per_filter, real, ternary, zero_one
 
 
@@ -20,7 +21,7 @@ def after(*steps: tuple[str, dict[str, Any], tuple[float, ...]], signs: bool = F
     for at, (op, params, constant) in enumerate(steps):
         inputs = (net.const(f"c{at}", *constant),) if constant else ()
         net.op(op, f"n{at}", *inputs, **params)
-    return values.analyse(net.graph())[net.x]
+    return transfer.analyse(net.graph())[net.x]
 
 
 def unary(name: str) -> tuple[str, dict[str, Any], tuple[float, ...]]:
@@ -90,17 +91,17 @@ def test_the_zero_of_a_sign_is_rare_and_follows() -> None:
 
 def test_sums_of_signs_may_land_on_zero() -> None:
     tied = Net((1, 4, 4, 2)).quantiser("ste_sign", "q").conv("conv", 4, kernel=1).op("unary", "s", kind=kind("SIGN"))
-    assert values.analyse(tied.graph())[tied.x].levels == (-1, 0, 1)
+    assert transfer.analyse(tied.graph())[tied.x].levels == (-1, 0, 1)
     odd = Net((1, 4, 4, 3)).quantiser("ste_sign", "q").conv("conv", 4, kernel=1).op("unary", "s", kind=kind("SIGN"))
-    assert values.analyse(odd.graph())[odd.x].levels == (-1, 1)
+    assert transfer.analyse(odd.graph())[odd.x].levels == (-1, 1)
     norm = Net((1, 4, 4, 2)).quantiser("ste_sign", "q").conv("conv", 4, kernel=1).norm("bn")
     norm.op("unary", "s", kind=kind("SIGN"))
-    assert values.analyse(norm.graph())[norm.x].levels == (-1, 1)
+    assert transfer.analyse(norm.graph())[norm.x].levels == (-1, 1)
 
 
 def test_select_takes_both_sides() -> None:
     net = Net((1, 4, 4, 3)).conv("conv", 4, weights=real).quantiser("where", "q")
-    assert values.analyse(net.graph())[net.x].levels == (0, 1)
+    assert transfer.analyse(net.graph())[net.x].levels == (0, 1)
 
 
 def test_concat_joins_levels() -> None:
@@ -110,7 +111,7 @@ def test_concat_joins_levels() -> None:
     net.x = x
     spikes = net.quantiser("heaviside", "b").x
     both = net.builder.node("concat", "both", (signs, spikes), axis=3)
-    assert values.analyse(net.graph())[both].levels == (-1, 0, 1)
+    assert transfer.analyse(net.graph())[both].levels == (-1, 0, 1)
 
 
 @pytest.mark.parametrize(
@@ -126,12 +127,12 @@ def test_concat_joins_levels() -> None:
 )
 def test_spread_of_weights(weights: Any, count: int, symmetric: bool) -> None:
     latent = np.random.default_rng(0).standard_normal((8, 3, 3, 16)).astype(np.float32)
-    found = values.spread(weights(latent))
+    found = spread_of(weights(latent))
     assert (found.count, found.symmetric) == (count, symmetric)
 
 
 def test_spread_forgives_rounding_but_not_more() -> None:
     signs = np.sign(np.random.default_rng(0).standard_normal((4, 27))).astype(np.float32)
-    assert values.spread(signs * np.float32(1 + 3e-7)).count == 2
+    assert spread_of(signs * np.float32(1 + 3e-7)).count == 2
     signs[0, 0] *= 1.01
-    assert values.spread(signs).count == 0
+    assert spread_of(signs).count == 0

@@ -27,7 +27,8 @@ from harness.model.analyse import Verdict
 from harness.model.graph import Array, Graph, Node
 from harness.model.passes import transposed
 from harness.model.passes.rewrite import Rewrite
-from harness.model.values import Grid, Spread
+from harness.model.spread import Spread
+from harness.model.values import Grid
 
 POINT: dict[str, int] = {f"{name}_{axis}": 1 for name in ("kernel", "stride", "dilation") for axis in "hw"}
 FREE: dict[str, Any] = {"lo": -np.inf, "hi": np.inf}

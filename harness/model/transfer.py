@@ -1,0 +1,224 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which values each tensor can take: the abstract interpretation behind every "binary" and every "why not".
+
+One transfer rule an operation carries `values` from the inputs of the graph to its outputs. No rule looks at names or
+at what stands around a node: a sign is two-valued because of what it computes, and so is round(clip(x, 0, 1)), and so
+is anything else that somebody writes tomorrow. Constants are exact, so quantised weights need no rule of their own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from harness import abi
+from harness.model import reference, ties
+from harness.model.graph import Array, Graph, Node, Tensor
+from harness.model.spread import spread_of
+from harness.model.values import MAX_LEVELS, REAL, Values, of_constant, of_levels, union
+
+
+@dataclass(frozen=True)
+class Scene:
+    """What a rule may look at: the graph, and what is known of every tensor before its node."""
+
+    graph: Graph
+    known: Mapping[str, Values]
+
+
+Rule = Callable[[Node, list[Values], Scene], Values]
+
+
+def analyse(graph: Graph) -> dict[str, Values]:
+    """What every tensor of a graph can hold, by tensor name."""
+    found: dict[str, Values] = {}
+    scene = Scene(graph, found)
+    weights = {node.inputs[1] for node in graph.nodes if RULES[node.op] in (_layer, _real)}
+    for name, tensor in graph.tensors.items():
+        if tensor.data is not None and tensor.dtype == "f32" and name not in weights:
+            found[name] = of_constant(tensor)
+    for name in graph.inputs:
+        found[name] = of_levels(graph.levels[name], name) if name in graph.levels else Values(source=name)
+    for node in graph.nodes:
+        operands = [found.get(name, REAL) for name in node.inputs if name is not None]
+        result = RULES[node.op](node, operands, scene)
+        found[node.output] = result if result.source else replace(result, source=node.name)
+    return found
+
+
+def _layer(node: Node, operands: list[Values], scene: Scene) -> Values:
+    """A sum of many products is real. Sums of integers are few enough to meet a threshold exactly; others are not."""
+    lo, hi = float(node.params.get("lo", -np.inf)), float(node.params.get("hi", np.inf))
+    exact: tuple[float, ...] | None = tuple(end for end in (lo, hi) if np.isfinite(end))
+    kernel = scene.graph.tensors[str(node.inputs[1])].data
+    if operands[0].levels is not None and (kernel is None or spread_of(kernel).count):
+        exact = None
+    return Values(lo, hi, None, node.name, exact=exact)
+
+
+def _real(node: Node, operands: list[Values], scene: Scene) -> Values:
+    return Values(source=node.name)
+
+
+def _same(node: Node, operands: list[Values], scene: Scene) -> Values:
+    return operands[0]
+
+
+def _join(node: Node, operands: list[Values], scene: Scene) -> Values:
+    return union(operands, node.name)
+
+
+def _pad(node: Node, operands: list[Values], scene: Scene) -> Values:
+    fill = float(node.params.get("value", 0.0))
+    return union([operands[0], Values(fill, fill, (fill,), operands[0].source)], node.name)
+
+
+def _select(node: Node, operands: list[Values], scene: Scene) -> Values:
+    condition, a, b = operands
+    if condition.levels is not None and 0.0 not in condition.levels:
+        return a
+    if condition.levels == (0.0,):
+        return b
+    return union([a, b], node.name)
+
+
+def _bounded(lo: float, hi: float) -> Rule:
+    return lambda node, operands, scene: Values(lo, hi, None, node.name)
+
+
+def _average(node: Node, operands: list[Values], scene: Scene) -> Values:
+    return Values(operands[0].lo, operands[0].hi, None, node.name)
+
+
+def _dequantize(node: Node, operands: list[Values], scene: Scene) -> Values:
+    return of_levels([node.params["zero"], node.params["one"]], node.name)
+
+
+def _lif(node: Node, operands: list[Values], scene: Scene) -> Values:
+    if node.params["emit"] == abi.constant("BNN_EMIT_SPIKE"):
+        return of_levels((0.0, 1.0), node.name)
+    if node.params["emit"] == abi.constant("BNN_EMIT_COUNT"):
+        return Values(0.0, source=node.name, whole=True)
+    return Values(source=node.name)
+
+
+def _map(node: Node, operands: list[Values], scene: Scene) -> Values:
+    """Any function of single elements: levels are mapped one by one, an interval by its ends where the function is
+    monotone, and then a function with few results (a rounding, a comparison) turns an interval into levels."""
+    source = node.name
+    tensors = [scene.graph.tensors[name] for name in node.inputs if name is not None]
+    varying = [at for at, tensor in enumerate(tensors) if tensor.data is None]
+    if all(operands[at].levels is not None for at in varying):
+        sets = [operands[at].levels or () for at in varying]
+        if np.prod([len(levels) for levels in sets], dtype=np.int64) <= MAX_LEVELS:
+            beyond = [(*(operands[at].levels or ()), *operands[at].rare) for at in varying]
+            return of_levels(_evaluate(node, tensors, varying, sets), source, _evaluate(node, tensors, varying, beyond))
+    ends = _ends(node, tensors, varying, operands)
+    if node.op == "step" or _comparison(node):
+        if ends is not None and ends.lo == ends.hi:
+            return of_levels([ends.lo], source)
+        return of_levels((0.0, 1.0) if node.op == "arith" else (node.params["low"], node.params["high"]), source)
+    if ends is None:
+        return Values(source=source)
+    whole = node.op == "unary" and node.params["kind"] in reference.INTEGER_KINDS
+    whole = whole or (node.op == "clamp" and operands[0].whole)
+    if whole and ends.hi - ends.lo < MAX_LEVELS:
+        levels = np.unique([ends.lo, *np.arange(np.ceil(ends.lo), np.floor(ends.hi) + 1), ends.hi])
+        if node.op == "clamp":
+            return of_levels(levels, source)
+        if node.params["kind"] == abi.constant("BNN_SIGN") and not _may_be_zero(node, operands[0], scene):
+            return of_levels(levels[levels != 0], source, [0.0])
+        return of_levels(levels, source)
+    return replace(ends, source=source, exact=_exact(node, tensors, varying, operands), whole=whole)
+
+
+def _may_be_zero(node: Node, operand: Values, scene: Scene) -> bool:
+    """Whether a sign meets 0 more often than by chance."""
+    if operand.exact is not None:
+        return 0.0 in operand.exact
+    return ties.lands_on_zero(scene.graph, node, scene.known)
+
+
+def _exact(
+    node: Node, tensors: Sequence[Tensor], varying: Sequence[int], operands: Sequence[Values]
+) -> tuple[float, ...] | None:
+    """The values that a function of real numbers takes more often than by chance."""
+    known = [operands[at].levels if operands[at].levels is not None else operands[at].exact for at in varying]
+    adds = node.op == "arith" and node.params["kind"] in reference.SUMS
+    if len(varying) > 1 and adds and () in known:
+        return ()
+    if any(part is None for part in known):
+        return None
+    ends = tuple(float(node.params[end]) for end in ("lo", "hi") if np.isfinite(node.params.get(end, np.inf)))
+    if all(known):
+        ends = (
+            *ends,
+            *(float(value) for value in np.unique(_evaluate(node, tensors, varying, [k or () for k in known]))),
+        )
+    return ends if len(ends) <= MAX_LEVELS else None
+
+
+def _comparison(node: Node) -> bool:
+    return node.op == "arith" and node.params["kind"] in reference.COMPARISONS
+
+
+def _evaluate(node: Node, tensors: Sequence[Tensor], varying: Sequence[int], sets: Sequence[Sequence[float]]) -> Array:
+    """The results of a node over every combination of its inputs' levels and every channel of its constants."""
+    grids = np.meshgrid(*[np.asarray(levels, np.float32) for levels in sets], indexing="ij")
+    rank = max(len(tensor.shape) for tensor in tensors)
+    arrays: list[Array | None] = [tensor.data for tensor in tensors]
+    for at, grid in zip(varying, grids, strict=True):
+        arrays[at] = grid.reshape(-1, *[1] * rank)
+    shape = np.broadcast_shapes(*(array.shape for array in arrays if array is not None))
+    return reference.apply(node.op, arrays, node.params, Tensor("", shape))
+
+
+def _ends(node: Node, tensors: Sequence[Tensor], varying: Sequence[int], operands: Sequence[Values]) -> Values | None:
+    """The range of a node's results from the ends of its operands' ranges; None where it says nothing.
+
+    Exact for what is monotone in each operand by itself (comparisons, sums, products, clamps and the others);
+    |x| and x^2 turn at zero, so zero joins their ends.
+    """
+    sets = []
+    divides = node.op == "arith" and node.params["kind"] == abi.constant("BNN_DIV")
+    if divides and 1 in varying and operands[1].lo <= 0 <= operands[1].hi:
+        return None
+    for at in varying:
+        ends = [operands[at].lo, operands[at].hi]
+        if operands[at].lo < 0 < operands[at].hi:
+            ends.append(0.0)
+        sets.append(ends)
+    results = _evaluate(node, tensors, varying, sets)
+    results = results[~np.isnan(results)]  # inf - inf and 0 * inf lie between ends that other combinations give
+    return Values(float(results.min()), float(results.max())) if results.size else None
+
+
+RULES: Mapping[str, Rule] = {
+    "conv2d": _layer,
+    "conv2d_transpose": _layer,
+    "dense": _layer,
+    "bconv2d": _real,
+    "bdepthwise2d": _real,
+    "quantize": _real,
+    "arith": _map,
+    "unary": _map,
+    "clamp": _map,
+    "affine": _map,
+    "step": _map,
+    "prelu": _map,
+    "select": _select,
+    "reshape": _same,
+    "transpose": _same,
+    "slice": _same,
+    "max_pool2d": _same,
+    "bmaxpool2d": _same,
+    "concat": _join,
+    "pad": _pad,
+    "avg_pool2d": _average,
+    "mean": _average,
+    "softmax": _bounded(0.0, 1.0),
+    "dequantize": _dequantize,
+    "lif": _lif,
+}

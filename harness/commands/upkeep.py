@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from invoke.context import Context
@@ -14,12 +15,14 @@ from invoke.exceptions import Exit
 
 from harness.commands.console import command, out, relative
 from harness.cross.toolchain import ROOT
-from harness.errors import UsageError
+from harness.errors import UnsupportedModel, UsageError
 from harness.model import format_page, importers, pipeline
 from harness.options import many, number
 
 FUZZ = ROOT / "build" / "fuzz"
 LOADER = "loader"
+LARGEST_SEED = 1 << 17
+"""Bytes; a fuzzer makes nothing of a file of a megabyte."""
 
 
 @command()
@@ -34,7 +37,7 @@ def docs(c: Context) -> None:
 def fuzz(c: Context, format: list[str], minutes: str | None = None) -> None:
     """Fuzz the loader of the runtime (clang) and the importers (atheris), one after the other."""
     seconds = 60 * (number(minutes, "--minutes") or 10)
-    known = [LOADER, *(suffix.removeprefix(".") for suffix in importers.suffixes())]
+    known = [LOADER, *_importers()]
     chosen = many(format) or known
     for name in chosen:
         if name not in known:
@@ -42,6 +45,10 @@ def fuzz(c: Context, format: list[str], minutes: str | None = None) -> None:
     failed = [name for name in chosen if _campaign(name, seconds)]
     if failed:
         raise Exit(f"{', '.join(failed)}: see {relative(FUZZ)}", code=1)
+
+
+def _importers() -> list[str]:
+    return [suffix.removeprefix(".") for suffix in importers.suffixes()]
 
 
 def _campaign(name: str, seconds: int) -> int:
@@ -53,7 +60,7 @@ def _campaign(name: str, seconds: int) -> int:
         f"-max_total_time={seconds}",
         "-timeout=30",
         "-rss_limit_mb=3000",
-        "-max_len=70000",
+        f"-max_len={LARGEST_SEED}",
         "-print_final_stats=1",
     ]
     out.print(f"Fuzzing {name} for {seconds} s; what breaks it goes to {relative(FUZZ)}")
@@ -61,14 +68,16 @@ def _campaign(name: str, seconds: int) -> int:
 
 
 def _seed(name: str, corpus: Path) -> None:
-    """Sound files to begin with: those of the tests, and the three nets."""
-    if name in (LOADER, "bnn"):
-        for path in sorted((ROOT / "models").glob("*.h5")):
-            (corpus / path.stem).write_bytes(pipeline.prepare(path).bnn)
-        return
-    for path in sorted((ROOT / "tests" / "data").glob(f"**/*.{name}")):
-        if path.stat().st_size < 1 << 16:
-            shutil.copy(path, corpus / path.name)
+    """Sound files to begin with: those of the tests, and the nets of models/; for the loader, what is made of them."""
+    compiled = name in (LOADER, "bnn")
+    suffixes = [suffix for suffix in importers.suffixes() if suffix != ".bnn"] if compiled else [f".{name}"]
+    for path in sorted(path for folder in ("models", "tests/data") for path in (ROOT / folder).rglob("*")):
+        if path.suffix not in suffixes or path.parent.name == "bad":
+            continue
+        with suppress(UnsupportedModel):  # of one that is compiled: it needs an --objects file
+            content = pipeline.prepare(path).bnn if compiled else path.read_bytes()
+            if len(content) <= LARGEST_SEED:
+                (corpus / "-".join(path.relative_to(ROOT).parts)).write_bytes(content)
 
 
 def _loader() -> Sequence[str | Path]:
@@ -78,7 +87,7 @@ def _loader() -> Sequence[str | Path]:
         raise UsageError(
             "The loader's fuzzer needs clang with libFuzzer.",
             "It is the one thing here that neither zig nor gcc can build.",
-            "apt install clang libclang-rt-14-dev, or fuzz the importers alone: --format tflite,onnx,h5,keras,bnn",
+            f"apt install clang libclang-rt-14-dev, or fuzz the importers alone: --format {','.join(_importers())}",
         )
     into = FUZZ / "build"
     tools = Path(sys.executable).parent

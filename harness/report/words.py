@@ -31,21 +31,26 @@ CHANGES: dict[Verdict, str] = {
 }
 
 
+def time_scale(ns: float) -> tuple[float, str]:
+    """The unit that suits a time: (its nanoseconds, its name)."""
+    for unit, size in (("ns", 1.0), ("µs", 1e3), ("ms", 1e6)):
+        if ns < 999.5 * size:
+            return size, unit
+    return 1e9, "s"
+
+
 def duration(ns: float) -> str:
     """A time to three digits: "812 ns", "45.3 µs", "1.24 ms", "3.10 s"."""
-    for unit, size in (("ns", 1.0), ("µs", 1e3), ("ms", 1e6), ("s", 1e9)):
-        if ns < 999.5 * size or unit == "s":
-            return f"{digits(ns / size)} {unit}"
-    raise AssertionError("seconds take any size")
+    size, unit = time_scale(ns)
+    return f"{digits(ns / size)} {unit}"
 
 
 def duration_range(low: float | None, high: float | None) -> str:
     """The bounds of a time in the unit of the larger: "1.21-1.27 ms"; "" without bounds."""
     if low is None or high is None:
         return ""
-    text = duration(high)
-    number, unit = text.split(" ")
-    size = {"ns": 1.0, "µs": 1e3, "ms": 1e6, "s": 1e9}[unit]
+    size, unit = time_scale(high)
+    number = digits(high / size)
     places = len(number.partition(".")[2])
     return f"{low / size:.{places}f}–{number} {unit}"
 

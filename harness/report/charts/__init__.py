@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Charts as inline SVG, drawn on the host by Vega-Lite (Altair, vl-convert): the page needs neither script nor network.
+"""Charts as inline SVG, drawn on the host by Vega-Lite: the page needs neither script nor network.
 
-Colours are CSS variables of the page, so a chart follows the theme. Every chart carries the table of what it shows.
+A chart is written as the Vega-Lite specification that it is (https://vega.github.io/vega-lite/docs/). Colours are CSS
+variables of the page, so a chart follows the theme. Legends are HTML and names stand where there is room for any: the
+browser's letters are wider or narrower than those that the drawing was laid out for. Every chart carries its table.
 """
 
 from __future__ import annotations
@@ -10,14 +12,50 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import altair as alt
 import vl_convert
 from markupsafe import Markup, escape
 
-WIDTH = 440
-INK, MUTED, LINE = "var(--ink)", "var(--muted)", "var(--line)"
+WIDTH = 460
+INK, MUTED, LINE, SOFT = "var(--ink)", "var(--muted)", "var(--line)", "var(--soft)"
 SERIES = tuple(f"var(--series-{number})" for number in range(1, 7))
 SHAPES = ("circle", "square", "triangle-up", "diamond", "cross", "triangle-down")
+
+Spec = dict[str, Any]
+
+NICE: Spec = {"zero": False, "nice": True}
+EXACT: Spec = {"zero": False, "nice": False}
+
+_LOOK: Spec = {
+    "background": "transparent",
+    "padding": 4,
+    "config": {
+        "font": "system-ui, sans-serif",
+        "view": {"stroke": None},
+        "axis": {
+            "labelColor": MUTED,
+            "titleColor": MUTED,
+            "domainColor": LINE,
+            "tickColor": LINE,
+            "gridColor": LINE,
+            "gridOpacity": 0.7,
+            "titleFontWeight": "normal",
+            "labelFontSize": 12,
+            "titleFontSize": 12,
+            "titlePadding": 8,
+        },
+        "mark": {"aria": False},
+        "legend": {"disable": True},
+    },
+}
+
+
+@dataclass(frozen=True)
+class Key:
+    """An entry of a legend: never colour alone, so a shape as well."""
+
+    name: str
+    colour: str
+    shape: str
 
 
 @dataclass(frozen=True)
@@ -29,53 +67,44 @@ class Chart:
     svg: Markup
     header: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
+    legend: tuple[Key, ...] = ()
 
 
-def data(rows: Iterable[dict[str, Any]]) -> alt.Chart:
-    """A chart of rows that stand in the chart itself."""
-    return alt.Chart(alt.InlineData(values=list(rows)))
+def keys(names: Iterable[str], colours: Sequence[str] = SERIES) -> tuple[Key, ...]:
+    """A colour and a shape for each name, in order."""
+    return tuple(Key(name, colours[at % len(colours)], SHAPES[at % len(SHAPES)]) for at, name in enumerate(names))
 
 
-def colour(names: Sequence[str], palette: Sequence[str] = SERIES, field: str = "model") -> alt.Color:
-    legend = alt.Legend(title=None, orient="top", columns=3)
-    return alt.Color(f"{field}:N", scale=alt.Scale(domain=names, range=cycle(palette, len(names))), legend=legend)
+def marks(rows: Iterable[Spec], kind: str, look: Spec | None = None, **channels: Any) -> Spec:
+    """A layer of a drawing: marks of a kind, one a row; a row's `tip` is what is told of it under the pointer."""
+    values = list(rows)
+    told = {"description": {"field": "tip", "type": "nominal"}} if values and "tip" in values[0] else {}
+    mark = {"type": kind, **(look or {}), **({"aria": True} if told else {})}
+    return {"data": {"values": values}, "mark": mark, "encoding": {**channels, **told}}
 
 
-def shape(names: Sequence[str], field: str = "model") -> alt.Shape:
-    """Never colour alone: the same legend tells both."""
-    legend = alt.Legend(title=None, orient="top", columns=3)
-    return alt.Shape(f"{field}:N", scale=alt.Scale(domain=names, range=cycle(SHAPES, len(names))), legend=legend)
+def number(field: str, title: str | None = None, scale: Spec | None = None, **axis: Any) -> Spec:
+    """A quantity along an axis, which need not begin at zero."""
+    return {"field": field, "type": "quantitative", "title": title, "scale": scale or NICE, "axis": axis}
 
 
-def cycle(values: Sequence[str], count: int) -> list[str]:
-    return [values[index % len(values)] for index in range(count)]
+def literal(field: str) -> Spec:
+    """A colour or a shape that stands in the row itself."""
+    return {"field": field, "type": "nominal", "scale": None}
 
 
-def draw(chart: Any, label: str, height: int | None = None) -> Markup:
-    """The SVG of a chart in the page's colours, with a title for those who cannot see it.
+def strips(drawings: Sequence[Spec]) -> Spec:
+    """Drawings above one another, each with scales of its own."""
+    return {"vconcat": list(drawings), "spacing": 14}
 
-    Args:
-        height: of the plot; None for charts of several plots, which know their own.
-    """
-    sized = chart if height is None else chart.properties(width=WIDTH, height=height)
-    styled = (
-        sized.properties(background="transparent")
-        .configure(font="system-ui, sans-serif")
-        .configure_view(stroke=None)
-        .configure_axis(
-            labelColor=MUTED,
-            titleColor=MUTED,
-            domainColor=LINE,
-            tickColor=LINE,
-            gridColor=LINE,
-            titleFontWeight="normal",
-            labelFontSize=12,
-            titleFontSize=12,
-            labelLimit=220,
-        )
-        .configure_legend(labelColor=INK, labelFontSize=12, symbolSize=70, symbolOpacity=1, columnPadding=18)
-    )
-    svg: str = vl_convert.vegalite_to_svg(styled.to_dict())
+
+def plot(layers: Sequence[Spec], height: int, **more: Any) -> Spec:
+    return {"width": WIDTH, "height": height, "layer": list(layers), **more}
+
+
+def draw(spec: Spec, label: str) -> Markup:
+    """The SVG of a specification, with a title for those who cannot see it."""
+    svg: str = vl_convert.vegalite_to_svg({**_LOOK, **spec}, allowed_base_urls=[])
     opening, rest = svg.split(">", 1)
     opening = opening.replace("<svg ", '<svg role="img" focusable="false" ', 1)
     return Markup(opening) + Markup("><title>") + escape(label) + Markup("</title>") + Markup(rest)

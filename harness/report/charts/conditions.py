@@ -5,11 +5,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import altair as alt
-
 from harness.bench.record import Device, Process
 from harness.report import words
-from harness.report.charts import LINE, MUTED, SERIES, WIDTH, Chart, data, draw
+from harness.report.charts import EXACT, LINE, MUTED, SERIES, Chart, Spec, draw, literal, marks, number, plot, strips
 
 # What is drawn where it was measured: title, value of a process, format of the table.
 QUANTITIES: tuple[tuple[str, Callable[[Process], float | None], str], ...] = (
@@ -28,19 +26,28 @@ def chart(device: Device) -> Chart | None:
     known = [(t, of, form) for t, of, form in QUANTITIES if sum(of(p) is not None for p, _ in everything) > 1]
     if not known or device.emulated:
         return None
-    strips = []
-    for title, of, _ in known:
-        rows = [{"s": p.seconds, "v": of(p), "counted": kept} for p, kept in everything if of(p) is not None]
-        x = alt.X("s:Q", title="seconds" if title == known[-1][0] else None, scale=alt.Scale(nice=False))
-        y = alt.Y("v:Q", title=title, scale=alt.Scale(zero=False, nice=True), axis=alt.Axis(tickCount=3))
-        line = data(rows).mark_line(color=LINE).encode(x=x, y=y)
-        fill = alt.condition("datum.counted", alt.value(SERIES[0]), alt.value("transparent"))
-        dots = data(rows).mark_point(size=28, stroke=MUTED, strokeWidth=0.8, opacity=1).encode(x=x, y=y, fill=fill)
-        strips.append((line + dots).properties(width=WIDTH, height=70))
+    drawn = []
+    for title, of, form in known:
+        rows: list[Spec] = [
+            {
+                "s": p.seconds,
+                "v": of(p),
+                "fill": SERIES[0] if kept else "transparent",
+                "tip": f"{p.seconds:.1f} s: {title} {_cell(of(p), form)}{'' if kept else ', discarded'}",
+            }
+            for p, kept in everything
+            if of(p) is not None
+        ]
+        last = title == known[-1][0]
+        x = number("s", "seconds" if last else None, EXACT, labels=last, ticks=last, grid=False)
+        y = number("v", title, tickCount=3)
+        line = marks(({"s": row["s"], "v": row["v"]} for row in rows), "line", {"color": LINE}, x=x, y=y)
+        look = {"size": 30, "stroke": MUTED, "strokeWidth": 0.8, "opacity": 1}
+        drawn.append(plot([line, marks(rows, "point", look, x=x, y=y, fill=literal("fill"))], 66))
     return Chart(
         title="Conditions over time",
         description="A dot is a process; a hollow one belongs to a round that was discarded.",
-        svg=draw(alt.vconcat(*strips, spacing=12), f"Conditions of {words.place(device)}"),
+        svg=draw(strips(drawn), f"Conditions of {words.place(device)}"),
         header=("seconds", *(title for title, *_ in known), "counted"),
         rows=tuple(
             (f"{p.seconds:.1f}", *(_cell(of(p), form) for _, of, form in known), "yes" if kept else "no")

@@ -6,13 +6,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-import altair as alt
-
 from harness.bench import compare, stats
 from harness.bench.record import Run
 from harness.bench.stats import Interval
 from harness.report import words
-from harness.report.charts import Chart, colour, data, draw, shape
+from harness.report.charts import EXACT, MUTED, SERIES, Chart, Spec, draw, marks, number, plot, strips
 
 
 @dataclass(frozen=True)
@@ -22,48 +20,68 @@ class Point:
     model: str
     time: Interval
 
+    @property
+    def revision(self) -> str:
+        return self.run.revision[:7] or "–"
 
-def chart(runs: Sequence[Run], device: str) -> Chart | None:
-    """Median and interval of every model that two runs or more measured on a device; the newest run is the last."""
+    @property
+    def interval(self) -> str:
+        return words.duration_range(self.time.low, self.time.high)
+
+
+def chart(runs: Sequence[Run], device: str, newest: bool = True) -> Chart | None:
+    """Median and interval, on a device, of every model that two runs or more measured; the newest run is the last.
+
+    Args:
+        newest: only models that the newest run measured too.
+    """
     found = [point for index, run in enumerate(runs) for point in _points(index, run, device)]
-    newest = len(runs) - 1
-    lasting = {p.model for p in found if p.index == newest} & {p.model for p in found if p.index < newest}
+    many = {p.model for p in found if sum(other.model == p.model for other in found) > 1}
+    lasting = many & {p.model for p in found if p.index == len(runs) - 1} if newest else many
     points = [point for point in found if point.model in lasting]
     if not points:
         return None
-    names = [words.short(name, 30) for name in sorted(lasting)]
-    rows = [
-        {
-            "index": point.index,
-            "model": words.short(point.model, 30),
-            "us": point.time.estimate / 1e3,
-            "low": (point.time.low or point.time.estimate) / 1e3,
-            "high": (point.time.high or point.time.estimate) / 1e3,
-        }
-        for point in points
-    ]
-    x = alt.X("index:Q", title="run, the newest on the right", axis=alt.Axis(tickMinStep=1, labels=False))
-    y = alt.Y("us:Q", title="µs", scale=alt.Scale(zero=True, nice=True))
-    line = data(rows).mark_line(opacity=0.5).encode(x=x, y=y, color=colour(names))
-    bars = data(rows).mark_rule().encode(x=x, y="low:Q", y2="high:Q", color=colour(names))
-    dots = data(rows).mark_point(filled=True, size=55, opacity=1)
-    dots = dots.encode(x=x, y=y, color=colour(names), shape=shape(names))
+    drawn = [_strip([p for p in points if p.model == model], model == max(lasting)) for model in sorted(lasting)]
     return Chart(
         title=f"History on {words.short(device)}",
-        description="A dot is the median of a run with its 95 % interval. Runs are not paired: a small step is noise.",
-        svg=draw(line + bars + dots, f"History of the times on {words.short(device)}", 220),
-        header=("run", "revision", "model", "median", "interval"),
+        description="A dot is the median of a run with its 95 % interval and the commit that it ran, the newest on the "
+        "right. Runs are not paired: a small step is noise.",
+        svg=draw(strips(drawn), f"History of the times on {words.short(device)}"),
+        header=("run", "commit", "model", "median", "interval"),
         rows=tuple(
-            (
-                point.run.id,
-                point.run.revision[:10],
-                words.short(point.model, 30),
-                words.duration(point.time.estimate),
-                words.duration_range(point.time.low, point.time.high),
-            )
-            for point in points
+            (p.run.id, p.run.revision[:10], words.short(p.model, 30), words.duration(p.time.estimate), p.interval)
+            for p in points
         ),
     )
+
+
+def _strip(points: Sequence[Point], last: bool) -> Spec:
+    """The points of a model; each strip has a scale of its own, for a small net stands beside a large one."""
+    size, unit = words.time_scale(max(point.time.high or point.time.estimate for point in points))
+    rows: list[Spec] = [
+        {
+            "at": at,
+            "time": p.time.estimate / size,
+            "low": (p.time.low or p.time.estimate) / size,
+            "high": (p.time.high or p.time.estimate) / size,
+            "commit": p.revision,
+            "tip": f"run {p.run.id}, commit {p.revision}: {words.duration(p.time.estimate)} {p.interval}",
+        }
+        for at, p in enumerate(points)
+    ]
+    title = {"text": words.short(points[0].model, 40), "anchor": "start", "fontSize": 12, "color": MUTED, "offset": 6}
+    x = number("at", None, {"domain": [-0.4, len(points) - 0.6], **EXACT}, labels=False, ticks=False, grid=False)
+    y = number("time", unit, tickCount=3)
+    bare = [{key: value for key, value in row.items() if key != "tip"} for row in rows]
+    layers = [
+        marks(bare, "line", {"color": SERIES[0], "opacity": 0.35}, x=x, y=y),
+        marks(bare, "rule", {"color": SERIES[0], "strokeWidth": 2}, x=x, y=number("low", unit), y2={"field": "high"}),
+        marks(rows, "point", {"filled": True, "size": 55, "opacity": 1, "color": SERIES[0]}, x=x, y=y),
+    ]
+    if len(points) <= 8:
+        below = {"align": "center", "dy": 12, "color": MUTED, "fontSize": 10}
+        layers.append(marks(bare, "text", below, x=x, y={"value": 70}, text={"field": "commit", "type": "nominal"}))
+    return plot(layers, 70, title=title)
 
 
 def _points(index: int, run: Run, name: str) -> Iterator[Point]:

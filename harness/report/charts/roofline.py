@@ -11,13 +11,11 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-import altair as alt
-
 from harness.bench.record import BIT_KINDS, Device, Layer, LayerTime, Run
 from harness.report import words
-from harness.report.charts import MUTED, Chart, colour, data, draw, shape
+from harness.report.charts import MUTED, Chart, Spec, draw, keys, literal, marks, number, plot
 
-KINDS = tuple(words.KINDS)
+LOGARITHMIC = {"type": "log", "nice": False}
 
 
 @dataclass(frozen=True)
@@ -64,37 +62,64 @@ def chart(run: Run, device: Device) -> Chart | None:
     limits = roof(device)
     at = [layer_intensity for _, layer_intensity, *_ in found]
     reach = (min(at) / 2, max(at) * 2)
-    lines = []
+    lines: list[Spec] = []
     for name, peak in (("popcount", limits.bits), ("multiply-add", limits.floats)):
         if peak:
             edge = min(max(peak / limits.bandwidth, reach[0]), reach[1]) if limits.bandwidth else reach[0]
             corners = (reach[0], edge, reach[1])
             lines += [{"roof": name, "x": x, "y": min(peak, limits.bandwidth * x or peak)} for x in corners]
-    present = [words.KINDS[kind] for kind in KINDS if any(kind == layer.kind for layer, *_ in found)]
-    colours = [f"var(--k-{kind})" for kind in KINDS if words.KINDS[kind] in present]
-    points = [
-        {"kind": words.KINDS.get(layer.kind, layer.kind), "x": x, "y": rate, "layer": name}
+    present = [kind for kind in words.KINDS if any(kind == layer.kind for layer, *_ in found)]
+    legend = keys((words.KINDS[kind] for kind in present), [f"var(--k-{kind})" for kind in present])
+    look = dict(zip(present, legend, strict=True))
+    points: list[Spec] = [
+        {
+            "x": x,
+            "y": rate,
+            "colour": look[layer.kind].colour,
+            "shape": look[layer.kind].shape,
+            "tip": f"{name}: {rate:.3g} GMAC/s, {_of(limits.over(layer), rate)} of the peak",
+        }
         for layer, x, rate, name in found
     ]
-    logs = alt.Scale(type="log", nice=False)
-    x = alt.X("x:Q", title="MACs a byte", scale=logs, axis=alt.Axis(tickCount=5, format="~s"))
-    y = alt.Y("y:Q", title="GMAC/s", scale=logs, axis=alt.Axis(tickCount=5, format="~g"))
-    roofs = data(lines).mark_line(color=MUTED, strokeWidth=1.5).encode(x=x, y=y, detail="roof:N")
+    x = number("x", "MACs a byte", LOGARITHMIC, values=_decades(*reach), format="~s")
+    y = number("y", "GMAC/s", LOGARITHMIC, values=_decades(1e-6, 1e6), format="~g")
     ends = [line | {"label": line["roof"]} for line in lines if line["x"] == reach[1]]
-    labels = data(ends).mark_text(align="right", dy=-7, color=MUTED, fontSize=11).encode(x=x, y=y, text="label:N")
-    dots = data(points).mark_point(filled=True, size=60, opacity=0.9)
-    dots = dots.encode(x=x, y=y, color=colour(present, colours, "kind"), shape=shape(present, "kind"))
+    label = {"align": "right", "dx": -2, "dy": -8, "color": MUTED, "fontSize": 11}
+    layers = [
+        marks(lines, "line", {"color": MUTED, "strokeWidth": 1.5}, x=x, y=y, detail=literal("roof")),
+        marks(ends, "text", label, x=x, y=y, text=literal("label")),
+        marks(
+            points,
+            "point",
+            {"filled": True, "size": 60, "opacity": 0.9},
+            x=x,
+            y=y,
+            color=literal("colour"),
+            shape=literal("shape"),
+        ),
+    ]
+    above = sum(rate > 1.05 * limits.over(layer) for layer, _, rate, _ in found if limits.over(layer))
     return Chart(
         title="Roofline",
-        description="A dot is a layer; the lines are what this board can do at most, measured on it. "
-        "Under the flat part arithmetic is the limit; under the slope it is memory, unless the data stay in a cache.",
-        svg=draw(roofs + labels + dots, f"Roofline of {words.place(device)}", 240),
+        description="A dot is a layer; the lines are what this board can do at most, measured on it. Under the flat "
+        "part arithmetic is the limit; under the slope it is memory, unless the data stay in a cache."
+        + (f" {above} of {len(found)} lie above: the board was busier while its peaks were measured." if above else ""),
+        svg=draw(plot(layers, 240), f"Roofline of {words.place(device)}"),
         header=("layer", "runs as", "MACs a byte", "GMAC/s", "of the peak"),
         rows=tuple(
-            (name, words.kind(layer), f"{x:.1f}", f"{rate:.2f}", f"{rate / limits.over(layer):.0%}")
+            (name, words.kind(layer), f"{x:.1f}", f"{rate:.2f}", _of(limits.over(layer), rate))
             for layer, x, rate, name in found
         ),
+        legend=legend,
     )
+
+
+def _of(limit: float, rate: float) -> str:
+    return f"{rate / limit:.0%}" if limit else "–"
+
+
+def _decades(low: float, high: float) -> list[float]:
+    return [10.0**power for power in range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)]
 
 
 def _points(run: Run, device: Device) -> Iterator[tuple[Layer, float, float, str]]:

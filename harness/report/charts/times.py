@@ -5,59 +5,94 @@ from __future__ import annotations
 
 from statistics import median
 
-import altair as alt
 import numpy as np
 
 from harness.bench import compare, stats
-from harness.bench.record import Device, Run
+from harness.bench.record import Case, Device, Model, Run
+from harness.bench.stats import Interval
 from harness.report import words
-from harness.report.charts import MUTED, SERIES, Chart, colour, data, draw, shape
+from harness.report.charts import EXACT, LINE, MUTED, SERIES, Chart, Spec, draw, keys, marks, number, plot, strips
 
-SAMPLES_SHOWN = 240
+BINS = 72
+STRIP = 46
 
 
 def scatter(run: Run, device: Device) -> Chart | None:
-    """Every sample and every process's median, in percent around the median of its model.
+    """How the samples of each model spread, and every process's median, in percent around the median of its model.
 
     One sample in a thousand meets an interrupt and takes ten times as long; the drawing leaves out what would squeeze
     all the rest into a line, and the table counts it.
     """
-    points, medians, rows = [], [], []
+    hills: list[Spec] = []
+    medians: list[Spec] = []
+    bands: list[Spec] = []
+    names: list[Spec] = []
+    rows: list[tuple[str, ...]] = []
     for model in run.models:
         case = device.case(model.name)
         if not case or not case.processes:
             continue
+        name, base = words.short(model.name, 44), len(rows)
         heads = [median(process.samples) for process in case.processes]
-        centre = median(heads)
+        interval = stats.median(heads)
+        centre = interval.estimate
         samples = np.concatenate([process.samples for process in case.processes])
-        marks = np.percentile(samples, [5, 95, 99])
         reach = 3 * max(max(heads) - min(heads), 0.005 * centre)
         inside = samples[(samples >= min(heads) - reach) & (samples <= max(heads) + reach)]
-        thinned = inside[:: max(1, len(inside) // SAMPLES_SHOWN)]
-        points += [{"model": words.short(model.name, 30), "percent": _percent(ns, centre)} for ns in thinned]
-        medians += [{"model": words.short(model.name, 30), "percent": _percent(ns, centre)} for ns in heads]
+        counts, edges = np.histogram(inside, BINS)
+        tops = 0.12 + 0.5 * np.convolve(counts, [0.25, 0.5, 0.25], "same") / max(1, counts.max())
+        hills += [
+            {"x": _percent(at, centre), "top": -base - 1 + float(top), "base": -base - 0.88, "row": base}
+            for at, top in zip((edges[1:] + edges[:-1]) / 2, tops, strict=True)
+        ]
+        medians += [
+            {"x": _percent(ns, centre), "y": -base - 0.88, "tip": f"{name}, process {at}: {words.duration(ns)}"}
+            for at, ns in enumerate(heads, 1)
+        ]
+        if interval.low and interval.high:
+            ends = (_percent(interval.low, centre), _percent(interval.high, centre))
+            bands.append({"low": ends[0], "high": ends[1], "y": -base - 0.88})
+        names.append({"name": name, "y": -base - 0.24})
         beyond = f"{len(samples) - len(inside)} of {len(samples)}"
-        told = (centre, stats.mad(heads), *marks)
-        rows.append((words.short(model.name, 30), *(words.duration(ns) for ns in told), str(len(heads)), beyond))
+        told = (centre, stats.mad(heads), *np.percentile(samples, [5, 95, 99]))
+        rows.append((name, *(words.duration(ns) for ns in told), str(len(heads)), beyond))
     if not rows:
         return None
-    x = alt.X(
-        "percent:Q",
-        title="from the model's median, %",
-        axis=alt.Axis(tickCount=6),
-        scale=alt.Scale(nice=True, zero=False),
-    )
-    y = alt.Y("model:N", title=None, sort=[row[0] for row in rows])
-    cloud = data(points).mark_tick(color=MUTED, opacity=0.35, thickness=1, size=22)
-    dots = data(medians).mark_point(filled=True, color=SERIES[0], size=55, opacity=0.9)
+    x = number("x", "from the model's median, %", tickCount=6)
+    rise = {"type": "quantitative", "axis": None, "scale": {"domain": [-len(rows), 0], **EXACT}}
+    label = {"align": "left", "baseline": "middle", "color": MUTED, "fontSize": 12}
+    layers = [
+        marks(
+            hills,
+            "area",
+            {"color": MUTED, "opacity": 0.3, "interpolate": "monotone"},
+            x=x,
+            y=rise | {"field": "top"},
+            y2={"field": "base"},
+            detail={"field": "row", "type": "nominal"},
+        ),
+        marks(
+            bands,
+            "rule",
+            {"color": SERIES[0], "strokeWidth": 9, "opacity": 0.25, "strokeCap": "round"},
+            x=number("low"),
+            x2={"field": "high"},
+            y=rise | {"field": "y"},
+        ),
+        marks(
+            medians,
+            "point",
+            {"filled": True, "color": SERIES[0], "size": 42, "opacity": 0.9},
+            x=x,
+            y=rise | {"field": "y"},
+        ),
+        marks(names, "text", label, x={"value": 4}, y=rise | {"field": "y"}, text={"field": "name", "type": "nominal"}),
+    ]
     return Chart(
         title="Every sample",
-        description="A line is a sample, a dot the median of a process; the dots are what the interval is made of.",
-        svg=draw(
-            cloud.encode(x=x, y=y) + dots.encode(x=x, y=y),
-            height=46 * len(rows) + 20,
-            label=f"Samples of every model on {words.place(device)}",
-        ),
+        description="The hill is how the samples spread, a dot the median of a process, the bar behind the dots their "
+        "95 % interval.",
+        svg=draw(plot(layers, STRIP * len(rows)), f"Samples of every model on {words.place(device)}"),
         header=("model", "median", "MAD of the medians", "5 %", "95 %", "99 %", "processes", "samples left out"),
         rows=tuple(rows),
     )
@@ -65,61 +100,78 @@ def scatter(run: Run, device: Device) -> Chart | None:
 
 def ratios(run: Run, device: Device) -> Chart | None:
     """The speed-up of every round, in the order in which they ran: a drift would show as a slope."""
-    points, bands, names, rows = [], [], [], []
+    found = []
     for model in run.models:
-        at = compare.ratio(run, device, model)
-        if at is None or not run.paired:
-            continue
-        interval = at(0.95)
-        ours, baseline = (compare.medians(device.case(name)) for name in (model.name, model.baseline))
-        names.append(words.short(model.name, 30))
-        factor = interval.inverse()
-        for index in sorted(ours.keys() & baseline.keys()):
-            points.append(
-                {"model": words.short(model.name, 30), "round": index + 1, "factor": baseline[index] / ours[index]}
-            )
-            rows.append((words.short(model.name, 30), str(index + 1), f"{baseline[index] / ours[index]:.4f}"))
-        bands.append(
-            {
-                "model": words.short(model.name, 30),
-                "low": factor.low or factor.estimate,
-                "high": factor.high or factor.estimate,
-            }
-        )
-    if not points:
+        at = compare.ratio(run, device, model) if run.paired else None
+        if at is not None:
+            found.append((model, at(0.95).inverse(), _by_round(device.case(model.name), device.case(model.baseline))))
+    if not found:
         return None
-    bases = {model.baseline for model in run.models if model.baseline}
+    last = max(index for *_, factors in found for index in factors)
+    legend = keys(words.short(model.name, 30) for model, *_ in found)
+    drawn = [
+        _strip(model, interval, factors, (key.colour, key.shape), last, is_last=key is legend[-1])
+        for (model, interval, factors), key in zip(found, legend, strict=True)
+    ]
+    bases = {model.baseline for model, *_ in found}
     against = words.short(bases.pop(), 30) if len(bases) == 1 else "its baseline"
-    scale = alt.Scale(zero=False, nice=True)
-    band = (
-        data(bands)
-        .mark_rect(opacity=0.16)
-        .encode(
-            y=alt.Y("low:Q", scale=scale, title=f"times as fast as {against}"),
-            y2="high:Q",
-            color=colour(names),
-        )
-    )
-    dots = (
-        data(points)
-        .mark_point(filled=True, size=60, opacity=1)
-        .encode(
-            x=alt.X(
-                "round:Q", title="round, in the order they ran", axis=alt.Axis(tickMinStep=1, format="d"), scale=scale
-            ),
-            y=alt.Y("factor:Q", scale=scale),
-            color=colour(names),
-            shape=shape(names),
-        )
+    floor = (
+        f"A differs from A by {device.noise_floor:.1%} here."
+        if device.noise_floor is not None
+        else "How far A differs from A here, bench.aa would tell."
     )
     return Chart(
         title="Round by round",
-        description="A dot is one round, both models back to back; the band is the 95 % interval. A slope is drift.",
-        svg=draw(band + dots, height=220, label=f"Speed-up of every round on {words.place(device)}"),
+        description=f"How many times as fast as {against}: a dot is one round, both models back to back; the band is "
+        f"the 95 % interval. A slope is drift. {floor}",
+        svg=draw(strips(drawn), f"Speed-up of every round on {words.place(device)}"),
         header=("model", "round", f"times as fast as {against}"),
-        rows=tuple(rows),
+        rows=tuple(
+            (words.short(model.name, 30), str(index), f"{factor:.4f}")
+            for model, _, factors in found
+            for index, factor in factors.items()
+        ),
+        legend=legend,
     )
 
 
+def _by_round(ours: Case | None, baseline: Case | None) -> dict[int, float]:
+    """How many times as fast, by round, counted from 1."""
+    mine, theirs = compare.medians(ours), compare.medians(baseline)
+    return {index + 1: theirs[index] / mine[index] for index in sorted(mine.keys() & theirs.keys())}
+
+
+def _strip(
+    model: Model, interval: Interval, factors: dict[int, float], look: tuple[str, str], last: int, is_last: bool
+) -> Spec:
+    """The rounds of a model; each strip has a scale of its own, or 5x would hide how 2x drifts."""
+    name = words.short(model.name, 30)
+    points = [
+        {"round": index, "factor": factor, "tip": f"{name}, round {index}: {factor:.3f}x"}
+        for index, factor in factors.items()
+    ]
+    band = [{"low": interval.low or interval.estimate, "high": interval.high or interval.estimate}]
+    x = number(
+        "round",
+        "round, in the order they ran" if is_last else None,
+        {"domain": [0.5, last + 0.5], **EXACT},
+        tickMinStep=1,
+        format="d",
+        labels=is_last,
+        ticks=is_last,
+        grid=False,
+    )
+    y = number("factor", None, tickCount=4)
+    colour, shape = look
+    estimate = [{"factor": interval.estimate}]
+    layers = [
+        marks(band, "rect", {"opacity": 0.16, "color": colour}, y=number("low"), y2={"field": "high"}),
+        marks(estimate, "rule", {"color": colour, "opacity": 0.6}, y=y),
+        marks(points, "line", {"color": LINE}, x=x, y=y),
+        marks(points, "point", {"filled": True, "size": 52, "opacity": 1, "color": colour, "shape": shape}, x=x, y=y),
+    ]
+    return plot(layers, 96)
+
+
 def _percent(value: float, centre: float) -> float:
-    return round(100 * (value / centre - 1), 4)
+    return round(100 * (float(value) / centre - 1), 3)

@@ -38,14 +38,16 @@ enum bnn_status bnn_session_run(struct bnn_session *session, struct bnn_error *e
   return BNN_E_OK;
 }
 
-enum bnn_status bnn_session_profile(struct bnn_session *session, uint64_t *ns, struct bnn_error *error) {
+enum bnn_status bnn_session_profile(struct bnn_session *session, uint64_t (*meter)(void), uint64_t *spent,
+                                    struct bnn_error *error) {
   BNN_TRY(inputs_are_set(session, error));
+  if (meter == NULL) meter = bnn_clock_ns;
   bnn_float_mode mode = bnn_float_flush();
   bnn_pool_wake(session->pool);
   for (uint32_t i = 0; i < session->model->header->node_count; i++) {
-    uint64_t start = bnn_clock_ns();
+    uint64_t start = meter();
     step(session, i);
-    ns[i] += bnn_clock_ns() - start;
+    spent[i] += meter() - start;
   }
   bnn_pool_rest(session->pool);
   bnn_float_restore(mode);

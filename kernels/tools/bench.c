@@ -6,8 +6,10 @@
 #include <sys/resource.h>
 
 #include "base/clock.h"
+#include "tools/canary.h"
 #include "tools/golden.h"
 #include "tools/host.h"
+#include "tools/profile.h"
 #include "tools/series.h"
 
 #define SAMPLE_NS 1e6     /* a sample takes at least 1 ms */
@@ -18,10 +20,13 @@
 #define WARMUP_LEAST_SECONDS 0.3
 #define MAX_SAMPLES 1000000u
 
-/* Nanoseconds that one inference of a batch took: all its time steps, where the model remembers. */
-static double time_batch(struct network *network, uint64_t batch) {
+/* Nanoseconds that one inference of a batch took: all its time steps, where the model remembers. `handicap` is how many
+ * steps of the canary's work each inference is slowed by: a slowdown of known size, to test with what is made of times.
+ * They come in one piece, since a CPU that runs ahead would hide the end of each piece behind the next inference. */
+static double time_batch(struct network *network, uint64_t batch, uint64_t handicap) {
   uint64_t start = bnn_clock_ns();
-  for (uint64_t i = 0; i < batch; i++) network_infer(network, NULL);
+  for (uint64_t i = 0; i < batch; i++) network_infer(network, NULL, NULL);
+  canary_spin(handicap * batch);
   return (double)(bnn_clock_ns() - start) / (double)batch;
 }
 
@@ -38,17 +43,17 @@ static double least(const double *values, size_t count) {
   return smallest;
 }
 
-/* Runs until the time of an iteration (a batch) is steady; returns the batch that makes a sample. */
-static uint64_t warm_up(struct network *network) {
+/* Runs until the time of an iteration (a batch) is steady; returns the time of an undisturbed inference. */
+static double warm_up(struct network *network) {
   double times[WARMUP_ITERATIONS];
   uint64_t start = bnn_clock_ns(), inferences = WARMUP_LEAST_ITERATIONS;
   size_t count = 0;
-  for (size_t i = 0; i < inferences; i++) times[i] = time_batch(network, 1);
+  for (size_t i = 0; i < inferences; i++) times[i] = time_batch(network, 1, 0);
   uint64_t batch = batch_for(least(times, inferences)); /* one that was disturbed would make it too small */
   bool steady = false;
   double seconds = 0;
   while (count < WARMUP_ITERATIONS && seconds < WARMUP_SECONDS) {
-    times[count++] = time_batch(network, batch);
+    times[count++] = time_batch(network, batch, 0);
     inferences += batch;
     seconds = (double)(bnn_clock_ns() - start) * 1e-9;
     /* Two windows must fit into the time there is; a network of half a second leaves none for windows of 20. */
@@ -62,7 +67,7 @@ static uint64_t warm_up(struct network *network) {
   bnn_json_number(&json, "seconds", seconds);
   bnn_json_boolean(&json, "steady", steady);
   bnn_json_close(&json);
-  return batch_for(least(times, count));
+  return least(times, count);
 }
 
 /* --- samples ------------------------------------------------------------------------------------------------------ */
@@ -70,7 +75,8 @@ static uint64_t warm_up(struct network *network) {
 struct samples {
   double *ns;
   size_t count, capacity;
-  uint64_t batch;
+  uint64_t batch, handicap;
+  struct flood *flood; /* NULL where caches are left as they are */
 };
 
 /* Memory for every sample, touched before the clock runs. */
@@ -81,6 +87,9 @@ static enum bnn_status samples_prepare(struct samples *samples, const struct opt
   samples->ns = malloc(samples->capacity * sizeof *samples->ns);
   if (samples->ns == NULL) return bnn_fail(error, BNN_E_MEMORY, "no memory for %zu samples", samples->capacity);
   for (size_t i = 0; i < samples->capacity; i++) samples->ns[i] = 0;
+  if (options->cold && (samples->flood = flood_open()) == NULL) {
+    return bnn_fail(error, BNN_E_MEMORY, "no memory to empty the caches with");
+  }
   return BNN_E_OK;
 }
 
@@ -89,7 +98,8 @@ static void samples_take(struct samples *samples, struct network *network, const
   double seconds = 0;
   while (samples->count < samples->capacity && (samples->count == 0 || seconds < options->max_time) &&
          (samples->count < options->samples || seconds < options->min_time)) {
-    samples->ns[samples->count++] = time_batch(network, samples->batch);
+    if (samples->flood) flood_run(samples->flood);
+    samples->ns[samples->count++] = time_batch(network, samples->batch, samples->handicap);
     seconds = (double)(bnn_clock_ns() - start) * 1e-9;
   }
 }
@@ -98,6 +108,7 @@ static void samples_report(const struct samples *samples) {
   struct bnn_json json = bnn_json_open(stdout, "samples");
   bnn_json_string(&json, "unit", "ns");
   bnn_json_integer(&json, "batch", (int64_t)samples->batch);
+  if (samples->flood) bnn_json_integer(&json, "cold_bytes", (int64_t)flood_bytes(samples->flood));
   bnn_json_array(&json, "ns");
   for (size_t i = 0; i < samples->count; i++) bnn_json_number(&json, NULL, samples->ns[i]);
   bnn_json_end_array(&json);
@@ -105,22 +116,6 @@ static void samples_report(const struct samples *samples) {
 }
 
 /* --- conditions --------------------------------------------------------------------------------------------------- */
-
-/* Two million dependent multiply-adds: 2 to 5 ms of nothing but the core's clock, the best of three. */
-static uint64_t canary(void) {
-  uint64_t best = UINT64_MAX;
-  for (int attempt = 0; attempt < 3; attempt++) {
-    uint64_t start = bnn_clock_ns();
-    uint32_t x = 1;
-    for (int i = 0; i < 2000000; i++) {
-      x = x * 1664525u + 1013904223u;
-      __asm__ volatile("" : "+r"(x)); /* no step may be folded into the next */
-    }
-    uint64_t took = bnn_clock_ns() - start;
-    if (took < best) best = took;
-  }
-  return best;
-}
 
 static void report_usage(const struct rusage *before, const struct rusage *after, const struct network *network) {
   struct bnn_session_info info;
@@ -140,71 +135,36 @@ static void report_usage(const struct rusage *before, const struct rusage *after
   bnn_json_close(&json);
 }
 
-/* --- profile ------------------------------------------------------------------------------------------------------ */
-
-/* A pass of its own, since reading the clock between layers costs time itself; `plain_ns` is what a run takes without.
- */
-static enum bnn_status report_profile(struct network *network, double plain_ns, double min_time,
-                                      struct bnn_error *error) {
-  struct bnn_session_info info;
-  bnn_session_describe(network->session, &info);
-  double wanted = min_time * 1e9 / fmax(plain_ns, 1.0);
-  size_t layers = info.layers, passes = wanted < 5 ? 5 : wanted > 101 ? 101 : (size_t)wanted;
-  uint64_t *ns = malloc((layers + 1) * sizeof *ns);
-  double *times = malloc((layers + 1) * passes * sizeof *times); /* [layer][pass], the last layer being the whole */
-  if (ns == NULL || times == NULL) {
-    free(ns);
-    free(times);
-    return bnn_fail(error, BNN_E_MEMORY, "no memory to profile %zu layers", layers);
-  }
-  for (size_t pass = 0; pass < passes; pass++) {
-    for (size_t i = 0; i < layers; i++) ns[i] = 0;
-    uint64_t start = bnn_clock_ns();
-    network_infer(network, ns);
-    times[layers * passes + pass] = (double)(bnn_clock_ns() - start);
-    for (size_t i = 0; i < layers; i++) times[i * passes + pass] = (double)ns[i];
-  }
-  struct bnn_layer_info layer;
-  struct bnn_json json = bnn_json_open(stdout, "profile");
-  bnn_json_array(&json, "layers");
-  for (uint32_t i = 0; bnn_session_layer(network->session, i, &layer); i++) {
-    bnn_json_object(&json, NULL);
-    bnn_json_string(&json, "name", layer.name);
-    bnn_json_string(&json, "op", layer.op);
-    bnn_json_string(&json, "kernel", layer.kernel);
-    bnn_json_number(&json, "ns", series_median(times + i * passes, passes));
-    bnn_json_end_object(&json);
-  }
-  bnn_json_end_array(&json);
-  bnn_json_number(&json, "overhead_ns", series_median(times + layers * passes, passes) - plain_ns);
-  bnn_json_close(&json);
-  free(ns);
-  free(times);
-  return BNN_E_OK;
-}
-
 /* ------------------------------------------------------------------------------------------------------------------ */
+
+static void report_canary(uint64_t before_ns, uint64_t after_ns) {
+  struct bnn_json json = bnn_json_open(stdout, "canary");
+  bnn_json_integer(&json, "before_ns", (int64_t)before_ns);
+  bnn_json_integer(&json, "after_ns", (int64_t)after_ns);
+  bnn_json_close(&json);
+}
 
 static enum bnn_status measure(struct network *network, const struct options *options, struct bnn_error *error) {
   struct samples samples = {0};
   enum bnn_status status = samples_prepare(&samples, options, error);
-  if (status != BNN_E_OK) return status;
-  samples.batch = warm_up(network);
-  struct rusage before, after;
-  uint64_t canary_before = canary();
-  getrusage(RUSAGE_SELF, &before);
-  samples_take(&samples, network, options);
-  getrusage(RUSAGE_SELF, &after);
-  uint64_t canary_after = canary();
-  samples_report(&samples);
-  report_usage(&before, &after, network);
-  struct bnn_json json = bnn_json_open(stdout, "canary");
-  bnn_json_integer(&json, "before_ns", (int64_t)canary_before);
-  bnn_json_integer(&json, "after_ns", (int64_t)canary_after);
-  bnn_json_close(&json);
-  if (options->profile) {
-    status = report_profile(network, series_median(samples.ns, samples.count), options->min_time, error);
+  if (status == BNN_E_OK) {
+    double inference_ns = warm_up(network);
+    struct rusage before, after;
+    uint64_t canary_before = canary_time();
+    samples.handicap = (uint64_t)(inference_ns * options->handicap / 100 * CANARY_STEPS / (double)canary_before);
+    samples.batch = options->cold ? 1 : batch_for(inference_ns); /* the second of a batch would find the caches warm */
+    getrusage(RUSAGE_SELF, &before);
+    samples_take(&samples, network, options);
+    getrusage(RUSAGE_SELF, &after);
+    uint64_t canary_after = canary_time();
+    samples_report(&samples);
+    report_usage(&before, &after, network);
+    report_canary(canary_before, canary_after);
+    if (options->profile) {
+      status = report_profile(network, series_median(samples.ns, samples.count), options->min_time, error);
+    }
   }
+  free(samples.flood);
   free(samples.ns);
   return status;
 }
@@ -238,7 +198,7 @@ int command_bench(const struct options *options) {
     struct bnn_json json = bnn_json_open(stdout, "first");
     bnn_json_integer(&json, "ns", (int64_t)first_ns);
     bnn_json_close(&json);
-    status = measure(&network, options, &error);
+    status = options->count ? report_instructions(&network, &error) : measure(&network, options, &error);
   }
   if (status == BNN_E_OK) {
     struct bnn_json json = bnn_json_open(stdout, "end");

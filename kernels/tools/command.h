@@ -26,7 +26,9 @@ struct options {
   double atol, rtol;
   uint32_t samples;
   double min_time, max_time; /* seconds */
-  bool profile;
+  bool cold;       /* empty the caches before each sample */
+  double handicap; /* make each inference slower by so many percent */
+  bool profile, count;
   const char *family, *shape; /* check and kernels */
   uint64_t seed;
 };

@@ -111,14 +111,14 @@ enum bnn_status network_run(struct network *network, struct bnn_error *error) {
   return BNN_E_OK;
 }
 
-void network_infer(struct network *network, uint64_t *ns) {
+void network_infer(struct network *network, uint64_t (*meter)(void), uint64_t *spent) {
   bnn_session_reset(network->session);
   for (size_t run = 0; run < network->runs; run++) {
     if (network->runs > 1) set_inputs(network, run, NULL);
-    if (ns == NULL) {
+    if (spent == NULL) {
       bnn_session_run(network->session, NULL);
     } else {
-      bnn_session_profile(network->session, ns, NULL);
+      bnn_session_profile(network->session, meter, spent, NULL);
     }
   }
 }

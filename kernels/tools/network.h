@@ -30,9 +30,9 @@ enum bnn_status network_read_inputs(struct network *network, const struct files 
 enum bnn_status network_make_outputs(struct network *network, struct bnn_error *error);
 /* All runs, which fill the outputs. A model that remembers begins with a first step. */
 enum bnn_status network_run(struct network *network, struct bnn_error *error);
-/* The same without keeping outputs, `ns` being NULL or where the time of every layer is added to. The inputs must have
- * been run once: then nothing can fail. */
-void network_infer(struct network *network, uint64_t *ns);
+/* The same without keeping outputs; what `meter` counts up in each layer is added to spent[0 .. layers), unless that is
+ * NULL. The inputs must have been run once: then nothing can fail. */
+void network_infer(struct network *network, uint64_t (*meter)(void), uint64_t *spent);
 void network_close(struct network *network);
 
 /* {"type":"model",...} */

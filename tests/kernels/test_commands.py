@@ -132,3 +132,34 @@ def test_an_inference_of_neurons_is_all_its_steps(runtime: Runtime) -> None:
     assert answer.line("golden")["ok"]
     assert answer.line("model")["memory_bytes"] == 4 * graph.tensors[graph.inputs[0]].elements
     assert bench(runtime, (model, given, golden), golden[:1]).line("error")["status"] == "ARGUMENT"
+
+
+def test_a_planted_slowdown_is_as_large_as_asked_for(runtime: Runtime, net: tuple[Path, Path, Array]) -> None:
+    """Between the least samples, which a busy machine disturbs least."""
+    plain, slowed = (
+        min(bench(runtime, net, net[2], "--samples=200", *words).line("samples")["ns"])
+        for words in ((), ("--handicap=300",))
+    )
+    assert 3 < slowed / plain < 6
+
+
+def test_cold_samples_are_of_one_inference(runtime: Runtime, net: tuple[Path, Path, Array]) -> None:
+    samples = bench(runtime, net, net[2], "--cold").line("samples")
+    assert samples["batch"] == 1
+    assert samples["cold_bytes"] >= 16 << 20
+
+
+def test_instructions_repeat_or_are_said_to_be_missing(runtime: Runtime, net: tuple[Path, Path, Array]) -> None:
+    first, second = (bench(runtime, net, net[2], "--count") for _ in range(2))
+    assert [line["type"] for line in first.lines] == ["host", "model", "golden", "first", "instructions", "end"]
+    found = first.line("instructions")
+    if "missing" in found:
+        assert found["missing"]
+        assert "layers" not in found
+    else:
+        assert [layer["op"] for layer in found["layers"]] == ["quantize", "bconv2d"]
+        again = second.line("instructions")
+        assert all(
+            a["count"] == pytest.approx(b["count"], rel=0.001, abs=200)
+            for a, b in zip(found["layers"], again["layers"], strict=True)
+        )

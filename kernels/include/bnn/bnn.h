@@ -136,8 +136,10 @@ struct bnn_layer_info {
 /* Layer `index` of the session, in running order; false where there is none. */
 bool bnn_session_layer(const struct bnn_session *session, uint32_t index, struct bnn_layer_info *info);
 
-/* One inference as in bnn_session_run, with the time of every layer, in nanoseconds, added to ns[0 .. layers). */
-enum bnn_status bnn_session_profile(struct bnn_session *session, uint64_t *ns, struct bnn_error *error);
+/* One inference as in bnn_session_run, with what every layer took added to spent[0 .. layers): nanoseconds, or whatever
+ * `meter` counts where it is not NULL. It is read before and after each layer, in the thread that calls. */
+enum bnn_status bnn_session_profile(struct bnn_session *session, uint64_t (*meter)(void), uint64_t *spent,
+                                    struct bnn_error *error);
 
 #ifdef __cplusplus
 }

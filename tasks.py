@@ -13,6 +13,7 @@ import sys
 from invoke.context import Context
 from invoke.exceptions import Exit
 
+from benchmarks import commands as benchmarks
 from harness.commands import boards, models, runs, upkeep
 from harness.commands.console import command, group
 from harness.cross.toolchain import ROOT
@@ -57,4 +58,5 @@ ns.add_collection(
     ),
     name="device",
 )
+ns.add_collection(group(nets=benchmarks.nets, layers=benchmarks.layers), name="benchmarks")
 ns.add_collection(group(up=boards.lab_up, down=boards.lab_down, status=boards.lab_status), name="lab")

@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The commands `./inv benchmarks.nets` and `./inv benchmarks.layers`: what other engines take for the same work."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from invoke.context import Context
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from benchmarks import layers as float_layers
+from benchmarks import nets as whole_nets
+from harness.commands.console import command, out, say_json, telling
+from harness.cross import build
+from harness.errors import UsageError
+from harness.model import pipeline
+from harness.options import many, number
+from harness.report import words
+
+ROUNDS, SEED = 7, 1
+HELP = {"net": "a model of the corpus by its name (repeat or separate by commas); all whole nets where absent"}
+
+
+def _corpus(corpus: str | None) -> Path:
+    if corpus is None:
+        raise UsageError("The benchmark needs a corpus.", "", "For example: ./inv benchmarks.nets --corpus DIR")
+    return Path(corpus)
+
+
+@command("net", rounds="rounds of fresh processes; 7 where absent", **HELP)
+def nets(
+    c: Context,
+    net: list[str],
+    corpus: str | None = None,
+    rounds: str | None = None,
+    seed: str | None = None,
+    json: bool = False,
+) -> None:
+    """Whole nets side by side: bitrig, the Larq Compute Engine, and their float and int8 twins in onnxruntime."""
+    items = whole_nets.chosen(_corpus(corpus), many(net))
+    settings = (number(rounds, "--rounds") or ROUNDS, number(seed, "--seed") or SEED)
+    with telling() as tell, tempfile.TemporaryDirectory() as folder:
+        found = list(whole_nets.compare(items, build.build("host").binary, Path(folder), *settings, tell))
+    if json:
+        say_json([asdict(result) for result in found])
+    else:
+        out.print(_nets(found))
+
+
+@command("net", rounds="rounds of fresh processes; 7 where absent", **HELP)
+def layers(
+    c: Context,
+    net: list[str],
+    corpus: str | None = None,
+    rounds: str | None = None,
+    seed: str | None = None,
+    json: bool = False,
+) -> None:
+    """The float layers of binary nets, each in our runtime and in onnxruntime."""
+    items = whole_nets.chosen(_corpus(corpus), many(net))
+    settings = (number(rounds, "--rounds") or ROUNDS, number(seed, "--seed") or SEED)
+    wanted = [layer for item in items for layer in float_layers.of(item.name, pipeline.prepare(item.path).binary)]
+    with telling() as tell, tempfile.TemporaryDirectory() as folder:
+        raced = float_layers.compare(wanted, build.build("host").binary, Path(folder), *settings, tell)
+        found = list(raced)
+    if json:
+        say_json([_plain(each) for each in found])
+    else:
+        out.print(_layers(found))
+
+
+def _plain(raced: float_layers.Raced) -> dict[str, Any]:
+    layer = raced.layer
+    return {
+        **{name: getattr(layer, name) for name in ("net", "name", "what", "macs", "count")},
+        "ours": raced.ours.by_round,
+        "onnxruntime": raced.theirs.by_round,
+        "ratio": asdict(raced.ours.over(raced.theirs)),
+    }
+
+
+def _table(texts: Sequence[str], numbers: Sequence[str]) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for heading in texts:
+        table.add_column(heading, overflow="fold")
+    for heading in numbers:
+        table.add_column(heading, justify="right", no_wrap=True)
+    return table
+
+
+def _times(low: float | None, high: float | None) -> str:
+    return f"{words.digits(low)}–{words.digits(high)}" if low is not None and high is not None else ""
+
+
+def _nets(found: Sequence[whole_nets.Result]) -> RenderableType:
+    table = _table(("net", "engine"), ("time", "over ours", "95 %"))
+    lines = []
+    for result in found:
+        for side in result.sides:
+            ratio, low, high = side.ratio or (1.0, None, None)
+            cells = (result.net, side.name, words.duration(side.times.median.estimate), f"{words.digits(ratio)}×")
+            table.add_row(*map(Text, cells), _times(low, high))
+        shares = ", ".join(f"{row.op} {row.share:.0%}" for row in result.profile if row.share >= 0.01)
+        lines.append(Text(f"{result.net}, where our time goes: {shares}", "dim"))
+    return Group(table, *lines)
+
+
+def _layers(found: Sequence[float_layers.Raced]) -> RenderableType:
+    table = _table(("net", "layer"), ("", "ours", "onnxruntime", "ours over it", "95 %"))
+    for each in found:
+        ratio = each.ours.over(each.theirs)
+        times = (words.duration(side.median.estimate) for side in (each.ours, each.theirs))
+        cells = (each.layer.net, each.layer.what, f"{each.layer.count}×", *times, f"{words.digits(ratio.estimate)}×")
+        table.add_row(*map(Text, cells), _times(ratio.low, ratio.high))
+    return table

@@ -90,6 +90,7 @@ class Layer(Value):
     param_bytes_float: int = 0
     input_shape: tuple[int, ...] = ()
     output_shape: tuple[int, ...] = ()
+    kernel_shape: tuple[int, ...] = ()
     activation: str = ""
     weight: str = ""
 

@@ -8,14 +8,20 @@ from dataclasses import dataclass
 from statistics import median
 
 from harness.bench.record import BIT_KINDS, Device, Layer, LayerTime, Model, Profile, Run
+from harness.report import words
 from harness.report.charts import roofline
 
 
 @dataclass(frozen=True)
 class Timed:
-    """A layer's time on a device; `roof` is the share of what the board could do, None where that is not known."""
+    """A layer's time on a device.
+
+    Attributes:
+        share: of the model's time there; roof: of what the board could do, None where that is not known.
+    """
 
     time: LayerTime
+    share: float
     roof: float | None
 
 
@@ -41,7 +47,7 @@ class LayerRow:
 
 @dataclass(frozen=True)
 class Part:
-    """A piece of a bar: a layer with weights by its kind, everything else as "rest"."""
+    """A piece of a bar: a layer with weights by its kind, everything else by what it does."""
 
     name: str
     kind: str
@@ -51,8 +57,12 @@ class Part:
 
 @dataclass(frozen=True)
 class Bar:
+    """The time of a model on a device, in pieces; `scale` is its total as a share of the slowest model's there."""
+
+    model: Model
     device: Device
     total: float
+    scale: float
     parts: tuple[Part, ...]
 
 
@@ -67,9 +77,60 @@ class ModelLayers:
     rest: tuple[tuple[str, str, tuple[LayerTime | None, ...]], ...]
 
 
+@dataclass(frozen=True)
+class Change:
+    """A layer that is not binary, and what could be done; `saves_ns` by the name of the device."""
+
+    models: tuple[Model, ...]
+    layer: Layer
+    saves_bytes: int
+    saves_ns: Mapping[str, float]
+
+    @property
+    def gain(self) -> tuple[float, int]:
+        """What to sort by: nanoseconds where they are known, then bytes."""
+        return max(self.saves_ns.values(), default=0.0), self.saves_bytes
+
+
+@dataclass(frozen=True)
+class Changes:
+    """What could be changed, the largest gain first; `devices` are those that know what a change would save."""
+
+    devices: tuple[Device, ...]
+    changes: tuple[Change, ...]
+
+
 def layers(run: Run) -> tuple[ModelLayers, ...]:
     paces = {device.name: _pace(run, device) for device in run.devices}
     return tuple(_model_layers(run, model, paces) for model in run.models)
+
+
+def by_device(found: tuple[ModelLayers, ...]) -> tuple[tuple[Device, tuple[Bar, ...]], ...]:
+    """The bars of all models on each device, to be drawn on one scale."""
+    bars = [bar for block in found for bar in block.bars]
+    devices = {bar.device.name: bar.device for bar in bars}
+    return tuple((device, tuple(bar for bar in bars if bar.device is device)) for device in devices.values())
+
+
+def changes(run: Run) -> Changes | None:
+    """Every layer that a change could make binary; the same layer of several models once."""
+    found: dict[tuple[str, str, str], Change] = {}
+    for block in layers(run):
+        for row in block.rows:
+            layer = row.layer
+            if layer.kind in BIT_KINDS or not layer.remedy:
+                continue
+            saved = {d.name: ns for d, ns in zip(block.devices, row.saves_ns, strict=True) if ns}
+            key = (layer.name, layer.reason_text, layer.remedy)
+            same = found.get(key)
+            if same:
+                saved = {name: max(saved.get(name, 0), same.saves_ns.get(name, 0)) for name in {*saved, *same.saves_ns}}
+            models = (*(same.models if same else ()), block.model)
+            found[key] = Change(models, layer, max(row.saves_bytes, same.saves_bytes if same else 0), saved)
+    known = {name for change in found.values() for name in change.saves_ns}
+    devices = tuple(device for device in run.devices if device.name in known)
+    ordered = sorted(found.values(), key=lambda change: change.gain, reverse=True)
+    return Changes(devices, tuple(ordered)) if ordered else None
 
 
 def _model_layers(run: Run, model: Model, paces: Mapping[str, float | None]) -> ModelLayers:
@@ -81,20 +142,26 @@ def _model_layers(run: Run, model: Model, paces: Mapping[str, float | None]) -> 
     return ModelLayers(
         model=model,
         devices=devices,
-        bars=tuple(_bar(device, profile, known) for device, profile in profiled),
+        bars=tuple(_bar(run, model, device, profile) for device, profile in profiled),
         rows=tuple(
-            _row(layer, devices, [times.get(name) for times in measured], paces) for name, layer in known.items()
+            _row(layer, devices, [times.get(name) for times in measured], [_total(p) for _, p in profiled], paces)
+            for name, layer in known.items()
         ),
         rest=tuple((name, op, tuple(times.get(name) for times in measured)) for name, op in rest.items()),
     )
 
 
 def _row(
-    layer: Layer, devices: tuple[Device, ...], times: list[LayerTime | None], paces: Mapping[str, float | None]
+    layer: Layer,
+    devices: tuple[Device, ...],
+    times: list[LayerTime | None],
+    totals: list[float],
+    paces: Mapping[str, float | None],
 ) -> LayerRow:
     found, saved = [], []
-    for device, time in zip(devices, times, strict=True):
-        found.append(Timed(time, roofline.share(device, layer, time)) if time else None)
+    for device, time, total in zip(devices, times, totals, strict=True):
+        share = time.ns / total if time and total else 0.0
+        found.append(Timed(time, share, roofline.share(device, layer, time)) if time else None)
         pace = paces[device.name]
         gain = time.ns - layer.macs / pace if time and pace and layer.kind not in BIT_KINDS else 0.0
         saved.append(gain if gain > 0 else None)
@@ -111,11 +178,17 @@ def _pace(run: Run, device: Device) -> float | None:
     return median(rates) if rates and not device.emulated else None
 
 
-def _bar(device: Device, profile: Profile, known: Mapping[str, Layer]) -> Bar:
-    total = sum(layer.ns for layer in profile.layers)
-    parts = [
-        Part(layer.name, known[layer.name].kind if layer.name in known else "rest", layer.ns, layer.ns / total)
+def _total(profile: Profile) -> float:
+    return sum(layer.ns for layer in profile.layers)
+
+
+def _bar(run: Run, model: Model, device: Device, profile: Profile) -> Bar:
+    kinds = {layer.name: layer.kind for layer in model.layers}
+    total = _total(profile)
+    slowest = max(_total(case.profile) for case in device.cases if case.profile)
+    parts = tuple(
+        Part(layer.name, kinds.get(layer.name) or words.role(layer.op), layer.ns, layer.ns / total)
         for layer in profile.layers
         if total
-    ]
-    return Bar(device, total, tuple(parts))
+    )
+    return Bar(model, device, total, total / slowest if slowest else 0.0, parts)

@@ -12,6 +12,7 @@ import hashlib
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
@@ -47,28 +48,45 @@ def _environment() -> Environment:
     return environment
 
 
+@cache
 def _asset(name: str) -> str:
     return (TEMPLATES / name).read_text("utf-8").strip()
 
 
-def render(run: Run, past: Sequence[Run] = ()) -> str:
-    """The HTML of a run's report; `past` are the runs before it, oldest first."""
-    script = _asset("page.js")
-    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-    record = run.model_dump_json(by_alias=True).encode()
+@cache
+def policy(forms: str = "'none'") -> str:
+    """The Content-Security-Policy of a page; `forms` is where its forms may go."""
+    digest = base64.b64encode(hashlib.sha256(_asset("page.js").encode()).digest()).decode()
+    return (
+        f"default-src 'none'; style-src 'unsafe-inline'; img-src data:; script-src 'sha256-{digest}'; "
+        f"base-uri 'none'; form-action {forms}"
+    )
+
+
+def document(template: str, title: str, home: str = "", **values: Any) -> str:
+    """A page from its template.
+
+    Args:
+        home: where all runs are listed; "" for a page that stands alone.
+    """
     return (
         _environment()
-        .get_template("page.html.j2")
+        .get_template(template)
         .render(
-            run=run,
-            title=words.title(run),
-            sections=list(shown(run, past)),
-            policy=f"default-src 'none'; style-src 'unsafe-inline'; img-src data:; script-src 'sha256-{digest}'",
+            title=title,
+            home=home,
+            policy=policy("'self'") if home else policy(),
             style=Markup(_asset("page.css")),
-            script=Markup(script),
-            record=base64.b64encode(record).decode(),
+            script=Markup(_asset("page.js")),
+            **values,
         )
     )
+
+
+def render(run: Run, past: Sequence[Run] = (), home: str = "") -> str:
+    """The HTML of a run's report; `past` are the runs before it, oldest first."""
+    record = base64.b64encode(run.model_dump_json(by_alias=True).encode()).decode()
+    return document("report.html.j2", words.title(run), home, run=run, sections=list(shown(run, past)), record=record)
 
 
 def write(runs: Path, run: Run) -> Path:

@@ -18,7 +18,9 @@ from harness.report.charts import Chart, roofline, times
 from harness.report.charts import conditions as unrest
 from harness.report.charts import history as story
 from harness.report.graph import graph
-from harness.report.layers import layers
+from harness.report.layers import Bar, ModelLayers, by_device, changes
+from harness.report.layers import layers as by_model
+from harness.report.sizes import sizes
 from harness.report.verdicts import Sentence
 
 
@@ -53,11 +55,15 @@ class Row:
     speed: str
     bounds: str
     bar: float
-    memory: str
+    memory_bytes: int
 
     @property
     def icon(self) -> str:
         return words.ICONS[self.result.verdict] if self.result.verdict else ""
+
+    @property
+    def word(self) -> str:
+        return words.JUDGED[self.result.verdict] if self.result.verdict else ""
 
 
 def compare(run: Run) -> tuple[Row, ...]:
@@ -75,7 +81,7 @@ def compare(run: Run) -> tuple[Row, ...]:
                 or ("baseline" if any(r.ratio for r in found if r.device is result.device) and result.time else ""),
                 bounds=bounds,
                 bar=result.time.estimate / slowest if result.time and slowest else 0.0,
-                memory=words.size(_memory(result.case)) if _memory(result.case) else "",
+                memory_bytes=_memory(result.case),
             )
         )
     return tuple(rows)
@@ -83,6 +89,19 @@ def compare(run: Run) -> tuple[Row, ...]:
 
 def _memory(case: Case | None) -> int:
     return max((process.rusage.get("max_rss_bytes", 0) for process in case.processes), default=0) if case else 0
+
+
+@dataclass(frozen=True)
+class Layers:
+    """Every layer: first where the time goes, all models of a device on one scale, then model by model."""
+
+    bars: tuple[tuple[Device, tuple[Bar, ...]], ...]
+    models: tuple[ModelLayers, ...]
+
+
+def layers(run: Run) -> Layers:
+    models = by_model(run)
+    return Layers(by_device(models), models)
 
 
 @dataclass(frozen=True)
@@ -104,9 +123,30 @@ def _charts(run: Run, of: Callable[[Device], tuple[Chart | None, ...]]) -> tuple
     return tuple(DeviceCharts(device, found) for device, found in drawn if found) or None
 
 
+MAIN_FACTS = (
+    "model",
+    "cpu",
+    "cpu parts",
+    "cpus",
+    "cores",
+    "isa",
+    "memory",
+    "distribution",
+    "system",
+    "kernel",
+    "userland bits",
+    "governor",
+    "settings",
+    "emulator",
+)
+
+
 @dataclass(frozen=True)
 class DeviceConditions:
+    """A board; `main` are the facts that a time depends on most, `facts` the others."""
+
     device: Device
+    main: tuple[tuple[str, str], ...]
     facts: tuple[tuple[str, str], ...]
     rounds: int
     discarded: int
@@ -119,9 +159,10 @@ def conditions(run: Run) -> tuple[DeviceConditions, ...]:
     for device in run.devices:
         rounds = {process.round for case in device.cases for process in case.processes}
         spoiled = {process.round for case in device.cases for process in case.discarded}
-        facts = tuple(words.facts({**device.facts, **device.host}))
+        facts = dict(words.facts({**device.facts, **device.host}))
+        main = tuple((name, facts.pop(name)) for name in MAIN_FACTS if name in facts)
         build, chart = run.build(device.target), unrest.chart(device)
-        found.append(DeviceConditions(device, facts, len(rounds), len(spoiled), build, chart))
+        found.append(DeviceConditions(device, main, tuple(facts.items()), len(rounds), len(spoiled), build, chart))
     return tuple(found)
 
 
@@ -142,23 +183,35 @@ def reproduce(run: Run) -> Reproduce:
     return Reproduce(shlex.join(run.command), run)
 
 
-# Name of the template, heading, and what it shows; `history` alone also asks for the runs before.
-SECTIONS: dict[str, tuple[str, Callable[[Run], Any]]] = {
-    "verdict": ("Verdict", verdict),
-    "compare": ("Models by device", compare),
-    "distributions": ("How steady the times are", distributions),
-    "layers": ("Layer by layer", layers),
-    "graph": ("The nets", graph),
-    "roofs": ("How near to the board's limits", roofs),
-    "conditions": ("Conditions", conditions),
-    "history": ("History", lambda run: None),
-    "reproduce": ("How to reproduce this", reproduce),
+# Name of the template, short and long heading, and what it shows; `history` alone also asks for the runs before.
+SECTIONS: dict[str, tuple[str, str, Callable[[Run], Any]]] = {
+    "verdict": ("Verdict", "Verdict", verdict),
+    "compare": ("Models", "Models by device", compare),
+    "distributions": ("Times", "How steady the times are", distributions),
+    "changes": ("Changes", "What is not binary, and what to change", changes),
+    "layers": ("Layers", "Layer by layer", layers),
+    "graph": ("Nets", "The nets", graph),
+    "sizes": ("Size", "How large, and why", sizes),
+    "roofs": ("Roofline", "How near to the board's limits", roofs),
+    "conditions": ("Conditions", "Conditions", conditions),
+    "history": ("History", "History", lambda run: None),
+    "reproduce": ("Reproduce", "How to reproduce this", reproduce),
 }
 
 
-def shown(run: Run, past: Sequence[Run] = ()) -> Iterator[tuple[str, str, Any]]:
-    """(template, heading, value) of every section that has something to show."""
-    for name, (heading, section) in SECTIONS.items():
+@dataclass(frozen=True)
+class Section:
+    """A section that has something to show; `short` is its heading in the navigation."""
+
+    name: str
+    short: str
+    heading: str
+    value: Any
+
+
+def shown(run: Run, past: Sequence[Run] = ()) -> Iterator[Section]:
+    """Every section that has something to show."""
+    for name, (short, heading, section) in SECTIONS.items():
         value = history(run, past) if name == "history" else section(run)
         if value is not None:
-            yield name, heading, value
+            yield Section(name, short, heading, value)

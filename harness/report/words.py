@@ -19,8 +19,18 @@ KINDS = {
     "float": "float",
 }
 
+ROLES = {"convert": "to or from bits", "rest": "other"}
+"""What nodes without weights are."""
+
 ICONS: dict[Verdict, str] = {"faster": "▲", "slower": "▼", "same": "=", "slight": "≈", "unclear": "?"}
 
+JUDGED: dict[Verdict, str] = {
+    "faster": "faster",
+    "slower": "slower",
+    "same": "as fast",
+    "slight": "nearly as fast",
+    "unclear": "unclear",
+}
 
 CHANGES: dict[Verdict, str] = {
     "faster": "improved",
@@ -126,8 +136,10 @@ def smaller(model: Model, baseline: Model) -> str:
     return f"{times(factor)} smaller" if factor > 1 else f"{times(1 / factor)} larger"
 
 
-def place(device: Device) -> str:
-    return "this machine" if device.name == "local" else short(device.name)
+def place(device: Device | str) -> str:
+    """A device, or its name, as a sentence has it."""
+    name = device if isinstance(device, str) else device.name
+    return "this machine" if name == "local" else short(name)
 
 
 def short(name: str, most: int = 60) -> str:
@@ -156,6 +168,11 @@ def kind(layer: Layer) -> str:
     if layer.kind == "kbit":
         return f"{layer.bits}-bit"
     return KINDS.get(layer.kind, layer.kind)
+
+
+def role(op: str) -> str:
+    """What a node without weights is, a key of ROLES."""
+    return "convert" if op in ("quantize", "dequantize") else "rest"
 
 
 def binary_share(model: Model) -> str:

@@ -43,10 +43,10 @@ def chart(runs: Sequence[Run], device: str, newest: bool = True) -> Chart | None
         return None
     drawn = [_strip([p for p in points if p.model == model], model == max(lasting)) for model in sorted(lasting)]
     return Chart(
-        title=f"History on {words.short(device)}",
+        title=f"History on {words.place(device)}",
         description="A dot is the median of a run with its 95 % interval and the commit that it ran, the newest on the "
         "right. Runs are not paired: a small step is noise.",
-        svg=draw(strips(drawn), f"History of the times on {words.short(device)}"),
+        svg=draw(strips(drawn), f"History of the times on {words.place(device)}"),
         header=("run", "commit", "model", "median", "interval"),
         rows=tuple(
             (p.run.id, p.run.revision[:10], words.short(p.model, 30), words.duration(p.time.estimate), p.interval)

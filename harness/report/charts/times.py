@@ -37,8 +37,11 @@ def scatter(run: Run, device: Device) -> Chart | None:
         interval = stats.median(heads)
         centre = interval.estimate
         samples = np.concatenate([process.samples for process in case.processes])
-        reach = 3 * max(max(heads) - min(heads), 0.005 * centre)
-        inside = samples[(samples >= min(heads) - reach) & (samples <= max(heads) + reach)]
+        tails = np.percentile(samples, [5, 95, 99])
+        lower, upper = np.percentile(samples, [25, 75])
+        fence = 1.5 * (upper - lower)  # Tukey's: beyond it lies what does not belong to the bulk
+        low, high = min(*heads, lower - fence), max(*heads, upper + fence)
+        inside = samples[(samples >= low) & (samples <= high)]
         counts, edges = np.histogram(inside, BINS)
         tops = 0.12 + 0.5 * np.convolve(counts, [0.25, 0.5, 0.25], "same") / max(1, counts.max())
         hills += [
@@ -54,7 +57,7 @@ def scatter(run: Run, device: Device) -> Chart | None:
             bands.append({"low": ends[0], "high": ends[1], "y": -base - 0.88})
         names.append({"name": name, "y": -base - 0.24})
         beyond = f"{len(samples) - len(inside)} of {len(samples)}"
-        told = (centre, stats.mad(heads), *np.percentile(samples, [5, 95, 99]))
+        told = (centre, stats.mad(heads), *tails)
         rows.append((name, *(words.duration(ns) for ns in told), str(len(heads)), beyond))
     if not rows:
         return None

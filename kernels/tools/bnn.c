@@ -22,7 +22,7 @@ static const struct {
      command_bench},
     {"check", "[--family F] [--seed N] [--isa-mask LIST]", command_check},
     {"peaks", "[--isa-mask LIST]", command_peaks},
-    {"kernels", "[--family F [--shape 56x56x64->64 3x3]] [--min-time 0.2] [--isa-mask LIST] [--kernel FAMILY=NAME]",
+    {"kernels", "[--family F [--shape 56x56x64->64 3x3]] [--min-time 0.2 | --once] [--isa-mask LIST] [--kernel FAMILY=NAME]",
      command_kernels},
 };
 #define COMMANDS (sizeof commands / sizeof *commands)

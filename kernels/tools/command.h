@@ -30,6 +30,7 @@ struct options {
   double handicap; /* make each inference slower by so many percent */
   bool profile, count;
   const char *family, *shape; /* check and kernels */
+  bool once;                  /* kernels: run each once, untimed */
   uint64_t seed;
 };
 

@@ -34,6 +34,7 @@ static const struct row {
     {"count", FLAG, offsetof(struct options, count), "bench"},
     {"family", TEXT, offsetof(struct options, family), "check kernels"},
     {"shape", TEXT, offsetof(struct options, shape), "kernels"},
+    {"once", FLAG, offsetof(struct options, once), "kernels"},
     {"seed", SEED, offsetof(struct options, seed), "check"},
 };
 

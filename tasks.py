@@ -38,7 +38,6 @@ ns = group(
     check=models.check,
     kernels=models.kernels,
     compare=runs.compare,
-    report=runs.report,
     history=runs.history,
     test=test,
     docs=upkeep.docs,
@@ -46,6 +45,8 @@ ns = group(
 )
 ns.add_collection(group(aa=runs.bench_aa, simulate=runs.bench_simulate), name="bench")
 ns.collections["bench"].add_task(runs.bench, name="run", default=True)
+ns.add_collection(group(serve=runs.report_serve), name="report")
+ns.collections["report"].add_task(runs.report, name="write", default=True)
 ns.add_collection(
     group(
         list=boards.device_list,

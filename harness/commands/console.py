@@ -139,6 +139,7 @@ def relative(path: Path) -> str:
 def say(text: str) -> None:
     """Text for another program: as it is, whatever the terminal can do."""
     sys.stdout.write(text if text.endswith("\n") else text + "\n")
+    sys.stdout.flush()
 
 
 def say_json(document: Any) -> None:

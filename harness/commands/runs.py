@@ -243,6 +243,19 @@ def report(
         webbrowser.open((RUNS / done.id / store.REPORT).resolve().as_uri())
 
 
+@command(port="to listen on; a free one where absent")
+def report_serve(c: Context, port: str | None = None, json: bool = False) -> None:
+    """Serve all runs as pages to this machine alone: search, compare two, history. Ctrl-C ends it."""
+    from harness.report.site import Site  # a web server, which nothing else needs
+
+    site = Site(RUNS, number(port, "--port") or 0)
+    if json:
+        say_json({"address": site.address})
+    else:
+        say(f"{site.address}\nOpen this address in a browser of this machine; Ctrl-C ends the server.")
+    site.run()
+
+
 @command("device", "model")
 def history(c: Context, device: list[str], model: list[str], json: bool = False) -> None:
     """What every stored run measured, the oldest first."""

@@ -113,9 +113,10 @@ def by_device(found: tuple[ModelLayers, ...]) -> tuple[tuple[Device, tuple[Bar, 
 
 
 def changes(run: Run) -> Changes | None:
-    """Every layer that a change could make binary; the same layer of several models once."""
+    """Every layer that a change could make binary; the same layer of several models once, and of variants of one."""
     found: dict[tuple[str, str, str], Change] = {}
-    for block in layers(run):
+    distinct = {block.model.bnn_sha256: block for block in layers(run)}
+    for block in distinct.values():
         for row in block.rows:
             layer = row.layer
             if layer.kind in BIT_KINDS or not layer.remedy:

@@ -31,12 +31,24 @@ class Verdict:
     caveats: tuple[Caveat, ...]
 
 
+UNPAIRED = Caveat(
+    code="UNPAIRED",
+    weight="note",
+    subject="Both runs",
+    evidence="they were not measured side by side: what changed on the board between them is in these numbers.",
+    advice="For a verdict that may fail a build: ./inv compare --baseline REVISION",
+)
+
+
 def verdict(run: Run) -> Verdict:
     weights = {"stop": 0, "warn": 1, "note": 2}
+    caveats = run.caveats if run.paired else (*run.caveats, UNPAIRED)
     return Verdict(
         sentences=verdicts.sentences(run),
         tally=verdicts.tally(run),
-        caveats=tuple(sorted(run.caveats, key=lambda caveat: weights[caveat.weight])),
+        caveats=tuple(
+            sorted(caveats, key=lambda caveat: weights[caveat.weight])
+        ),
     )
 
 

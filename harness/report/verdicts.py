@@ -79,12 +79,12 @@ def _sentence(run: Run, result: Result) -> Sentence:
         lost = result.problem.what if result.problem else ""
         rest = _listed("outputs correct", smaller, lost)
         return Sentence("bad" if lost else "plain", "✓", subject, time, rest)
-    claim = words.speed(result.ratio, result.verdict, words.short(baseline.name))
+    claim = words.speed(result.ratio, result.verdict, words.short(baseline.name) if run.paired else "before")
     if run.kind == "compare":
         claim = f"{words.CHANGES[result.verdict]}, {claim}"
     needed = pairs_needed(result)
     more = f"about {needed} pairs would decide" if needed and run.paired else ""
-    loose = "" if run.paired else "unpaired: the two were not measured side by side"
+    loose = "" if run.paired else "unpaired"
     rest = _listed("outputs correct", "" if run.kind == "compare" else smaller, more, loose)
     return Sentence(TONES[result.verdict], words.ICONS[result.verdict], subject, claim, rest)
 

@@ -26,7 +26,8 @@ OFFLINE = [
     "--disable-component-update",
     "--disable-sync",
     "--hide-scrollbars",
-    "--host-resolver-rules=MAP * ~NOTFOUND",  # whatever the page asked for, it would not get it
+    # Whatever a page asked for, it would not get it, unless it is served by a test.
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
 ]
 
 
@@ -39,6 +40,7 @@ class Browser:
     """
 
     def __init__(self) -> None:
+        self._loaded = False
         self.console: list[str] = []
         self.requests: list[str] = []
         self._profile = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
@@ -74,21 +76,38 @@ class Browser:
                 assert "error" not in answer, answer
                 return answer["result"]
 
-    def open(self, page: Path, width: int = 1280, dark: bool = False) -> None:
-        """Opens a file at a width and in a theme, and waits until it is there."""
+    def open(self, page: Path | str, width: int = 1280, dark: bool = False) -> None:
+        """Opens a file or an address at a width and in a theme, and waits until it is there."""
         self.call("Emulation.setDeviceMetricsOverride", width=width, height=900, deviceScaleFactor=1, mobile=False)
         theme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
         self.call("Emulation.setEmulatedMedia", features=[theme])
-        self.call("Page.navigate", url=page.resolve().as_uri())
         self._loaded = False
+        self.call("Page.navigate", url=page if isinstance(page, str) else page.resolve().as_uri())
+        self.wait()
+
+    def wait(self) -> None:
+        """Waits for the page that is on its way."""
         while not self._loaded:
             self._receive()
+        self._loaded = False
 
     def eval(self, script: str) -> Any:
         """The value of an expression in the page; a promise is waited for."""
         done = self.call("Runtime.evaluate", expression=script, returnByValue=True, awaitPromise=True)
         assert "exceptionDetails" not in done, done["exceptionDetails"]
         return done["result"].get("value")
+
+    def click(self, script: str) -> None:
+        """Clicks on the element that an expression finds, and waits for the page that follows."""
+        self._loaded = False
+        self.eval(f"{script}.click()")
+        self.wait()
+
+    def shot(self, top: int = 0, height: int | None = None) -> bytes:
+        """A picture (PNG) of the page from `top` on, as high as the page where no height is given."""
+        width, whole = self.eval("[document.documentElement.clientWidth, document.documentElement.scrollHeight]")
+        clip = {"x": 0, "y": top, "width": width, "height": height or whole - top, "scale": 1}
+        return b64decode(self.call("Page.captureScreenshot", clip=clip, captureBeyondViewport=True)["data"])
 
     def pdf(self) -> bytes:
         return b64decode(self.call("Page.printToPDF")["data"])

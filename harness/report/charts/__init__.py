@@ -43,6 +43,7 @@ _LOOK: Spec = {
             "titleFontSize": 12,
             "titlePadding": 8,
         },
+        "axisY": {"minExtent": 38},
         "mark": {"aria": False},
         "legend": {"disable": True},
     },

@@ -38,9 +38,8 @@ def scatter(run: Run, device: Device) -> Chart | None:
         centre = interval.estimate
         samples = np.concatenate([process.samples for process in case.processes])
         tails = np.percentile(samples, [5, 95, 99])
-        lower, upper = np.percentile(samples, [25, 75])
-        fence = 1.5 * (upper - lower)  # Tukey's: beyond it lies what does not belong to the bulk
-        low, high = min(*heads, lower - fence), max(*heads, upper + fence)
+        reach = max(max(heads) - min(heads), 0.01 * centre)
+        low, high = min(heads) - reach, max(heads) + 1.5 * reach
         inside = samples[(samples >= low) & (samples <= high)]
         counts, edges = np.histogram(inside, BINS)
         tops = 0.12 + 0.5 * np.convolve(counts, [0.25, 0.5, 0.25], "same") / max(1, counts.max())

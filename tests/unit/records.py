@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 import random
 
@@ -25,11 +26,12 @@ from harness.bench.record import (
     Settings,
 )
 
+# Input, output, kernel, MACs.
 SHAPES = {
-    "conv_1": ((1, 32, 32, 3), (1, 30, 30, 32), 777_600),
-    "conv_2": ((1, 15, 15, 32), (1, 13, 13, 64), 3_115_008),
-    "conv_3": ((1, 6, 6, 64), (1, 4, 4, 64), 589_824),
-    "dense": ((1, 64), (1, 10), 640),
+    "conv_1": ((1, 32, 32, 3), (1, 30, 30, 32), (32, 3, 3, 3), 777_600),
+    "conv_2": ((1, 15, 15, 32), (1, 13, 13, 64), (64, 3, 3, 32), 3_115_008),
+    "conv_3": ((1, 6, 6, 64), (1, 4, 4, 64), (64, 3, 3, 64), 589_824),
+    "dense": ((1, 64), (1, 10), (10, 64), 640),
 }
 
 
@@ -52,7 +54,7 @@ def model(name: str, kind: str = "float", first_remedy: str = "") -> Model:
     """A net of four weighty layers whose two middle ones are of `kind`."""
     small = kind != "float"
     layers = []
-    for layer, (before, after, macs) in SHAPES.items():
+    for layer, (before, after, kernel, macs) in SHAPES.items():
         middle = layer in ("conv_2", "conv_3") and kind != "float"
         weights = {"conv_1": 864, "conv_2": 18_432, "conv_3": 36_864, "dense": 640}[layer]
         layers.append(
@@ -74,6 +76,7 @@ def model(name: str, kind: str = "float", first_remedy: str = "") -> Model:
                 param_bytes_float=weights * 4,
                 input_shape=before,
                 output_shape=after,
+                kernel_shape=kernel,
                 activation="{0,1}" if kind == "binary01" else "±1",
                 weight="±1" if middle else "float",
             )
@@ -86,7 +89,7 @@ def model(name: str, kind: str = "float", first_remedy: str = "") -> Model:
         source_bytes=168_904,
         source_sha256="5d" * 32,
         bnn_bytes=19_816 if small else 125_376,
-        bnn_sha256="ab" * 32,
+        bnn_sha256=hashlib.sha256(name.encode()).hexdigest(),
         weight_bytes=16_808 if small else 123_944,
         weight_bytes_float=123_944,
         layers=tuple(layers),

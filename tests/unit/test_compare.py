@@ -81,7 +81,7 @@ def test_two_stored_runs_are_compared_unpaired_and_never_gate_on_time() -> None:
     merged = compare.merge(old, new, "20261125-000000-0002")
     assert [m.baseline for m in merged.models[1::2]] == [m.name for m in merged.models[::2]]
     said = " ".join(map(str, verdicts.sentences(merged)))
-    assert "regression, 1.20x slower than seed_float [20261123-041500-abcd]" in said
+    assert "seed_float on this machine: regression, 1.20x slower than before (1.19–1.21)" in said
     assert ", unpaired" in said
     assert verdicts.exit_code(merged) == 0
     assert verdicts.exit_code(merged, strict=True) == 5

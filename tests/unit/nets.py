@@ -165,6 +165,11 @@ def _greater_cast(net: Net, name: str) -> None:
     net.op("arith", name, net.const(f"{name}/one", 1.0), kind=kind("SUB"))
 
 
+def _above_zero(net: Net, name: str) -> None:
+    """Between 0, which is not above, and the next number that is lies a denormal one, which counts as 0."""
+    net.op("arith", name, net.const(f"{name}/zero", 0.0), kind=kind("GREATER"))
+
+
 def _ternary(net: Net, name: str) -> None:
     x = net.x
     signs = []
@@ -190,9 +195,19 @@ QUANTISERS: dict[str, Callable[[Net, str], None]] = {
     "where": _where,
     "scaled_sign": _scaled_sign,
     "greater_cast": _greater_cast,
+    "above_zero": _above_zero,
     "dorefa2": _dorefa(3),
     "dorefa3": _dorefa(7),
     "ternary": _ternary,
     "sum_of_signs": _sum_of_signs,
 }
-TWO_VALUED = ("ste_sign", "heaviside", "dorefa1", "minimum_relu_round", "where", "scaled_sign", "greater_cast")
+TWO_VALUED = (
+    "ste_sign",
+    "heaviside",
+    "dorefa1",
+    "minimum_relu_round",
+    "where",
+    "scaled_sign",
+    "greater_cast",
+    "above_zero",
+)

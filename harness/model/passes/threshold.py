@@ -49,7 +49,8 @@ def _crossings(work: Rewrite, node: Node, found: chain.Chain) -> tuple[Array, Ar
     for limit in limits:
 
         def crossed(keys: NDArray[np.int64], limit: Array = limit) -> Array:
-            below = reference.flush(found.evaluate(chain.ordered_to_float(keys))) < limit
+            samples = reference.flush(chain.ordered_to_float(keys))
+            below = reference.flush(found.evaluate(samples)) < limit
             return below ^ rising
 
         first = chain.first_true(crossed, -1 - chain.LARGEST_KEY, chain.LARGEST_KEY, rising.size)

@@ -15,6 +15,7 @@
         ├── HostKeyRefused              the board is not known, or is not the one it was
         ├── DeviceUnfit                 connected, but the board cannot run the job
         ├── DeviceLost                  the connection broke while something ran
+        │   └── SessionOver             and what ran there is gone, so that connecting anew does not help
         └── JobFailed                   the runtime on the board refused, crashed or hung; the board itself is well
 
 Each error says what happened, why that usually happens, and what to do about it.
@@ -103,6 +104,10 @@ class DeviceUnfit(DeviceError):
 
 
 class DeviceLost(DeviceError):
+    pass
+
+
+class SessionOver(DeviceLost):
     pass
 
 

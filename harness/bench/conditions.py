@@ -26,7 +26,7 @@ def read(transport: Transport) -> Conditions:
     Raises:
         DeviceLost: the connection broke.
     """
-    return parse(transport.run(SCRIPT, timeout=20).text)
+    return parse(transport.ask(SCRIPT, timeout=20).text)
 
 
 def parse(text: str) -> Conditions:

@@ -29,7 +29,7 @@ def cpus(transport: Transport) -> str | None:
     asked = transport.device.cpus
     if asked not in ("big", "little"):
         return asked
-    speeds = {int(cpu): int(speed) for cpu, speed in re.findall(r"^(\d+) (\d+)$", transport.run(SPEEDS).text, re.M)}
+    speeds = {int(cpu): int(speed) for cpu, speed in re.findall(r"^(\d+) (\d+)$", transport.ask(SPEEDS).text, re.M)}
     if not speeds:
         raise DeviceUnfit(
             f"{transport.device.name}: the board does not say which of its CPUs are {asked}.",

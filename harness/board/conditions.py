@@ -76,7 +76,7 @@ def steady(transport: Transport, policies: str = POLICIES) -> tuple[Setting, ...
         wanted += [("scaling_min_freq", khz), ("scaling_max_freq", khz), ("scaling_min_freq", khz)]
     settings = "\n".join(f'set_to "$policy/{file}" {value}' for file, value in wanted)
     words = {"workdir": shlex.quote(transport.workdir), "policies": policies, "settings": settings}
-    rows = [line.split() for line in transport.run(SET.format(**words), timeout=30).text.splitlines()]
+    rows = [line.split() for line in transport.ask(SET.format(**words), timeout=30).text.splitlines()]
     last = {row[0]: Setting(*row) for row in rows if len(row) == 4}
     first = {row[0]: row[1] for row in reversed(rows) if len(row) == 4}
     return tuple(Setting(file, first[file], setting.wanted, setting.after) for file, setting in last.items())

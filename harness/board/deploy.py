@@ -9,13 +9,14 @@ use; when the store outgrows `store_mb`, or the file system has no room, the fil
 from __future__ import annotations
 
 import hashlib
+import secrets
 import shlex
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.board.transport import Transport
+from harness.board.transport import ATTEMPTS, Transport
 from harness.errors import DeviceLost, DeviceUnfit
 
 # Asks in one round trip for all that can go wrong before a byte is sent, and for what is there already.
@@ -30,8 +31,11 @@ stat -c 'file %Y %s %n' * 2>/dev/null
 exit 0
 """
 
+# When the answer to the first time was lost, the second finds it done.
 SETTLE = """\
-cd {store} && sum=$(sha256sum {name}.part) || exit 1
+cd {store} || exit 1
+[ -f {name}.part ] || {{ [ -f {name} ]; exit; }}
+sum=$(sha256sum {name}.part) || exit 1
 [ "${{sum%% *}}" = {name} ] || {{ rm -f {name}.part; echo damaged; exit 1; }}
 chmod {mode} {name}.part && mv -f {name}.part {name}
 """
@@ -71,7 +75,7 @@ def push(transport: Transport, files: Mapping[str, Path]) -> Pushed:
 
     Raises:
         DeviceUnfit: no space, no execution from the work directory, or the checksum differs on the board.
-        DeviceLost: the connection broke; a second push sends only the rest.
+        DeviceLost: the connection broke and cannot be made anew; a second push sends only the rest.
     """
     described = {name: _describe(path) for name, path in files.items()}
     wanted = {file.name: file for file in described.values()}
@@ -88,7 +92,7 @@ def push(transport: Transport, files: Mapping[str, Path]) -> Pushed:
     need = sum(file.size - begun.get(name, 0) for name, file in missing.items())
     _make_room(transport, store, wanted, need)
     for name, file in missing.items():
-        transport.put(file.path, f"{store.path}/{name}.part", offset=begun.get(name, 0))
+        _upload(transport, file.path, f"{store.path}/{name}.part", begun.get(name, 0))
         _settle(transport, store.path, file)
     total = sum(file.size for file in described.values())
     return Pushed({name: f"{store.path}/{file.name}" for name, file in described.items()}, need, total - need)
@@ -104,15 +108,15 @@ def clean(transport: Transport) -> int:
 @contextmanager
 def scratch(transport: Transport) -> Iterator[str]:
     """A fresh directory on the board for a job's own output; removed at the end."""
-    base = shlex.quote(f"{transport.workdir}/scratch")
-    made = transport.run(f"mkdir -p {base} && mktemp -d {base}/XXXXXX")
+    folder = f"{transport.workdir}/scratch/{secrets.token_hex(8)}"
+    made = transport.ask(["mkdir", "-p", folder])
     if not made.ok:
         raise DeviceUnfit(f"{transport.device.name}: no directory can be made: {made.stderr_tail}.")
     try:
-        yield made.text
+        yield folder
     finally:
         with suppress(DeviceLost):  # the error that broke the connection is the one to tell
-            transport.run(["rm", "-rf", made.text])
+            transport.run(["rm", "-rf", folder])
 
 
 def _describe(path: Path) -> _File:
@@ -124,7 +128,7 @@ def _describe(path: Path) -> _File:
 def _look(transport: Transport, wanted: Collection[str]) -> _Store:
     """The state of the store; the wanted files are now the most recently used ones."""
     path = f"{transport.workdir}/cas"
-    asked = transport.run(PREFLIGHT.format(store=shlex.quote(path), names=" ".join(wanted) or "."))
+    asked = transport.ask(PREFLIGHT.format(store=shlex.quote(path), names=" ".join(wanted) or "."))
     if not asked.ok:
         raise DeviceUnfit(
             f"{transport.device.name}: nothing can be written to {path} ({asked.stderr_tail}).",
@@ -163,12 +167,28 @@ def _make_room(transport: Transport, store: _Store, wanted: Collection[str], nee
 
 def _remove(transport: Transport, store: str, names: Collection[str]) -> None:
     if names:
-        transport.run(f"cd {shlex.quote(store)} && rm -f -- {shlex.join(names)}")
+        transport.ask(f"cd {shlex.quote(store)} && rm -f -- {shlex.join(names)}")
+
+
+def _upload(transport: Transport, path: Path, part: str, offset: int) -> None:
+    """Send a file from byte `offset` on, over as many connections as it takes while each brings it further."""
+    left = ATTEMPTS
+    while True:
+        try:
+            return transport.put(path, part, offset=offset)
+        except DeviceLost as error:
+            transport.reconnect(error)
+            arrived = transport.ask(["stat", "-c", "%s", part])
+            size = int(arrived.text) if arrived.ok else 0
+            left = ATTEMPTS if size > offset else left - 1
+            if not left:
+                raise
+            offset = min(size, path.stat().st_size)
 
 
 def _settle(transport: Transport, store: str, file: _File) -> None:
     """Check the transferred part on the board and give it its name."""
-    done = transport.run(SETTLE.format(store=shlex.quote(store), name=file.name, mode=file.mode))
+    done = transport.ask(SETTLE.format(store=shlex.quote(store), name=file.name, mode=file.mode))
     if not done.ok:
         raise DeviceUnfit(
             f"{transport.device.name}: {file.path.name} did not arrive as it was sent "

@@ -21,11 +21,10 @@ from harness.board.completed import Completed
 from harness.board.lock import LEASE
 from harness.board.process import lines
 from harness.board.transport import DEADLINE_SLACK, Transport
-from harness.errors import BitrigError, DeviceError, DeviceLost, HostKeyRefused
+from harness.errors import BitrigError, DeviceLost, SessionOver
 
 NUMBERS = itertools.count(1)
 GONE = 70  # EX_SOFTWARE of sysexits.h: the session is over
-PAUSE = 1.0  # seconds between two attempts to connect anew
 
 # Runs as the leader of its own group; fd 7 is the lock on `alive`, which the command and its watch do not inherit.
 WRAPPER = """\
@@ -122,7 +121,7 @@ class Detached:
                     timed_out = self._of_session(process.wait()).timed_out
                 over = True
             except DeviceLost as error:
-                self._reconnect(error)
+                self._transport.reconnect(error)
         if timed_out:
             self._ask(STOP)
         done = self._ask(FINISH)
@@ -143,11 +142,7 @@ class Detached:
 
     def _ask(self, template: str, **words: str) -> Completed:
         """Run a script that may be run twice, over as many connections as it takes."""
-        while True:
-            try:
-                return self._of_session(self._transport.run(self._script(template, **words)))
-            except DeviceLost as error:
-                self._reconnect(error)
+        return self._of_session(self._transport.ask(self._script(template, **words)))
 
     def _of_session(self, done: Completed) -> Completed:
         if done.exit_code == GONE:
@@ -157,30 +152,3 @@ class Detached:
                 "Run it again.",
             )
         return done
-
-    def _reconnect(self, error: DeviceLost) -> None:
-        """Connect anew within what is left of the lease; the error that broke the connection stands if that fails."""
-        if isinstance(error, SessionOver):
-            raise error
-        limit = time.monotonic() + LEASE
-        while True:
-            try:
-                self._transport.reopen()
-                restarted = self._transport.restarted()
-                break
-            except HostKeyRefused:
-                raise
-            except DeviceError:
-                if time.monotonic() >= limit:
-                    raise error from None
-                time.sleep(PAUSE)
-        if restarted:
-            raise SessionOver(
-                f"{self._transport.device.name}: the board restarted while a job ran.",
-                "Its supply is too weak, it overheated, or someone restarted it.",
-                "Run it again; see inv device.doctor for under-voltage and heat.",
-            )
-
-
-class SessionOver(DeviceLost):
-    """Connecting anew would not help: the job is gone."""

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import getpass
 import os
+import secrets
 import shlex
 import socket
 import threading
@@ -60,12 +61,17 @@ while [ "$(timeout -s KILL "$1" head -c 1 <&8 9>&-)" = . ]; do :; done
 """
 
 # The first beat also waits for the keeper to listen: until then it is in the group that ends with this command.
+# Asked a second time with the same token, because the first answer was lost, it answers the same.
 TAKE = """\
 cd {workdir} && exec 9<>lock || exit 1
 command -v flock >/dev/null && command -v timeout >/dev/null || {{ echo flock or timeout is missing >&2; exit 1; }}
-flock -n 9 || {{ echo $(( $(date +%s) - $(stat -c %Y owner) )) "$(cat owner)"; exit {held}; }}
+if ! flock -n 9; then
+  [ "$(cat session/token 2>/dev/null)" = {token} ] && echo held "$(cat session/keeper)" && exit 0
+  echo $(( $(date +%s) - $(stat -c %Y owner) )) "$(cat owner)"
+  exit {held}
+fi
 [ -d session ] && {{ echo stale "$(cat owner)"; {clean} }}
-printf '%s\\n' {owner} >owner && mkdir session && mkfifo session/beat || exit 1
+printf '%s\\n' {owner} >owner && mkdir session && mkfifo session/beat && echo {token} >session/token || exit 1
 cat /proc/sys/kernel/random/boot_id >session/boot 2>/dev/null
 tail -n 999 history >history.part 2>/dev/null; mv history.part history
 setsid sh -c {keeper} keeper {lease} </dev/null >/dev/null 2>&1 &
@@ -103,9 +109,10 @@ def hold(transport: Transport, purpose: str, waiting: Callable[[str], None] | No
         yield
         return
     transport.session = _wait(transport, purpose, waiting or (lambda sentence: None))
-    over = threading.Event()
-    beats = threading.Thread(target=_beat, args=(transport, over), daemon=True)
+    begun, over = threading.Event(), threading.Event()
+    beats = threading.Thread(target=_beat, args=(transport, begun, over), daemon=True)
     beats.start()
+    begun.wait()
     try:
         yield
     finally:
@@ -122,7 +129,7 @@ def take(transport: Transport, purpose: str, seconds: int) -> None:
     Raises:
         DeviceUnfit: another holds it, or the board cannot lock.
     """
-    done = _try(transport, purpose, seconds)
+    done = _try(transport, purpose, seconds, secrets.token_hex(8))
     if done.exit_code == HELD:
         age, _, holder = done.text.partition(" ")
         raise DeviceUnfit(f"{transport.device.name} is in use by {holder}, for {age} s now.")
@@ -135,15 +142,15 @@ def free(transport: Transport) -> None:
 
 def holder(transport: Transport) -> str | None:
     """Who holds the board, what for and for how long; None when it is free."""
-    return transport.run(HOLDER.format(workdir=shlex.quote(transport.workdir))).text or None
+    return transport.ask(HOLDER.format(workdir=shlex.quote(transport.workdir))).text or None
 
 
 def recover(transport: Transport) -> str | None:
     """Clean up a session whose keeper is gone; whose it was, or None where there was none."""
-    left = transport.run(["test", "-d", f"{transport.workdir}/session"]).ok
+    left = transport.ask(["test", "-d", f"{transport.workdir}/session"]).ok
     if not left or holder(transport):
         return None
-    done = _try(transport, "cleaning up", LEASE)
+    done = _try(transport, "cleaning up", LEASE, secrets.token_hex(8))
     if done.exit_code == HELD:  # somebody was faster
         return None
     _free(transport, done.text.split()[-1])
@@ -151,7 +158,7 @@ def recover(transport: Transport) -> str | None:
 
 
 def _free(transport: Transport, keeper: str) -> None:
-    transport.run(FREE.format(workdir=shlex.quote(transport.workdir), keeper=keeper), timeout=60)
+    transport.ask(FREE.format(workdir=shlex.quote(transport.workdir), keeper=keeper), timeout=60)
 
 
 def _wait(transport: Transport, purpose: str, tell: Callable[[str], None]) -> str:
@@ -159,7 +166,8 @@ def _wait(transport: Transport, purpose: str, tell: Callable[[str], None]) -> st
     device = transport.device
     limit = time.monotonic() + device.timeouts.queue
     told = ""
-    while (done := _try(transport, purpose, LEASE)).exit_code == HELD:
+    token = secrets.token_hex(8)
+    while (done := _try(transport, purpose, LEASE, token)).exit_code == HELD:
         age, _, holder = done.text.partition(" ")
         if holder != told:
             tell(f"{device.name} is in use by {holder}, for {age} s now")
@@ -177,8 +185,8 @@ def _wait(transport: Transport, purpose: str, tell: Callable[[str], None]) -> st
     return done.text.split()[-1]
 
 
-def _try(transport: Transport, purpose: str, lease: int) -> Completed:
-    """One attempt to start a keeper."""
+def _try(transport: Transport, purpose: str, lease: int, token: str) -> Completed:
+    """One attempt to start a keeper; what was started with this token before counts."""
     owner = f"{getpass.getuser()}@{socket.gethostname()} pid {os.getpid()}: {' '.join(purpose.split())}"
     script = TAKE.format(
         workdir=shlex.quote(transport.workdir),
@@ -187,8 +195,9 @@ def _try(transport: Transport, purpose: str, lease: int) -> Completed:
         clean=CLEAN,
         keeper=shlex.quote(KEEPER.format(clean=CLEAN)),
         lease=lease,
+        token=token,
     )
-    done = transport.run(script)
+    done = transport.ask(script)
     if done.exit_code not in (0, HELD):
         raise DeviceUnfit(
             f"{transport.device.name}: the board cannot be locked ({done.stderr_tail}).",
@@ -198,13 +207,21 @@ def _try(transport: Transport, purpose: str, lease: int) -> Completed:
     return done
 
 
-def _beat(transport: Transport, over: threading.Event) -> None:
-    """Beat, also over connections that are opened anew meanwhile, until `over`."""
+def _beat(transport: Transport, begun: threading.Event, over: threading.Event) -> None:
+    """Beat, also over connections that are opened anew meanwhile, until `over`.
+
+    `begun` after the first attempt: dropbear mistakes the end of a command for that of one which only begins, so that
+    it is better if nothing else runs then.
+    """
     # Opened for both ways, for opening a pipe that nobody reads would block for good.
     pour = f"exec cat 1<>{shlex.quote(transport.workdir)}/session/beat"
-    while not over.wait(RETRY):
+    while True:
         with suppress(DeviceLost), transport.converse(pour) as pipe:
+            begun.set()
             while True:
                 pipe.send(b".")
                 if over.wait(LEASE / 3):
                     return
+        begun.set()
+        if over.wait(RETRY):
+            return

@@ -29,7 +29,7 @@ class Fact:
 
 
 # What transport, lock and deploy use on a board; coreutils and util-linux have all, and so has busybox.
-TOOLS = ("flock", "timeout", "setsid", "mkfifo", "sha256sum", "stat", "head", "tail", "df", "mktemp")
+TOOLS = ("flock", "timeout", "setsid", "mkfifo", "sha256sum", "stat", "head", "tail", "df", "dd")
 
 CPU = "/sys/devices/system/cpu"
 
@@ -86,7 +86,7 @@ def facts(transport: Transport) -> dict[str, Any]:
         DeviceLost: the connection broke.
     """
     rows = "\n".join(f"echo; echo '{MARK}{fact.name}'; {{ {fact.command}\n}} 2>/dev/null" for fact in FACTS)
-    text = transport.run(f"export LC_ALL=C WORKDIR={shlex.quote(transport.workdir)}\n{rows}\ntrue", timeout=60).text
+    text = transport.ask(f"export LC_ALL=C WORKDIR={shlex.quote(transport.workdir)}\n{rows}\ntrue", timeout=60).text
     return parsed(text)
 
 

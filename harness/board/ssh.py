@@ -29,9 +29,11 @@ BEAT = 5.0  # seconds between questions whether the board is still there
 class Ssh(Transport):
     def __init__(self, device: Device) -> None:
         super().__init__(device)
+        self._connection: Connection | None = None
         self.reopen()
 
     def reopen(self) -> None:
+        self._close()
         self._connection = open_connection(self.device)
         wire = self._wire = self._connection.client.get_transport()
         if isinstance(wire.sock, socket.socket):
@@ -48,7 +50,8 @@ class Ssh(Transport):
         return SshProcess(self.device, channel, command, timeout, stdin)
 
     def _close(self) -> None:
-        close_connection(self._connection)
+        if self._connection:
+            close_connection(self._connection)
 
     def _keep_alive(self, wire: paramiko.Transport) -> None:
         """Close a connection whose other end no longer answers; TCP itself would take minutes to notice."""

@@ -3,27 +3,39 @@
 
 Every transport keeps three promises. A command that outlives its caller is ended on the board, with its whole process
 group. Everything that can go wrong on the wire is a `DeviceError`. Nothing is ever interpolated unquoted.
+
+Connections break: by bad lines, and by servers (dropbear hangs up when a command ends just as another begins). So what
+may be done twice is done through `ask` and `again`, which connect anew and repeat it.
 """
 
 from __future__ import annotations
 
 import shlex
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeVar
 
 from harness.board import labgrid, transports
 from harness.board.completed import Completed
 from harness.board.inventory import Device
 from harness.board.process import Process, shell_text
 from harness.board.supervise import watched
-from harness.errors import DeviceUnfit
+from harness.errors import DeviceError, DeviceLost, DeviceUnfit, HostKeyRefused, SessionOver
 
 BOOT_ID = "{ cat /proc/sys/kernel/random/boot_id 2>/dev/null || true; }"
 DEADLINE_SLACK = 30  # seconds: the board's own deadline only fires where ours could not be heard
+AWAY = 30.0  # seconds for which a broken connection is made anew: the board is kept no longer (LEASE of lock.py)
+PAUSE = 1.0  # seconds between two attempts at that
+ATTEMPTS = 5  # at a step that breaks the connection each time
+
+# Writes at a place and does not append, so that what a connection that was given up still delivers does no harm.
+WRITE = "{{ dd bs=1 seek={offset} count=0 conv=notrunc 2>/dev/null; exec cat; }} 1<>{path}"
+
+Result = TypeVar("Result")
 
 
 class Transport(ABC):
@@ -64,6 +76,55 @@ class Transport(ABC):
             return self._start(text, text, seconds, stdin)
         return self._start(text, watched(text, seconds + DEADLINE_SLACK), seconds, None)
 
+    def ask(self, command: Sequence[str] | str, *, timeout: float | None = None) -> Completed:
+        """Run a command that may run twice: it is begun again over a new connection when this one breaks.
+
+        Raises:
+            DeviceLost: the connection cannot be made anew, or breaks each time.
+        """
+        return self.again(lambda: self.run(command, timeout=timeout))
+
+    def again(self, step: Callable[[], Result]) -> Result:
+        """What `step` returns; it is done again over a new connection when this one breaks.
+
+        Raises:
+            DeviceLost: the connection cannot be made anew, or breaks each time.
+        """
+        for _ in range(ATTEMPTS - 1):
+            try:
+                return step()
+            except DeviceLost as error:
+                self.reconnect(error)
+        return step()
+
+    def reconnect(self, error: DeviceLost) -> None:
+        """Connect anew after `error`, which stands where that fails for AWAY seconds.
+
+        Raises:
+            SessionOver: the board restarted meanwhile.
+            HostKeyRefused: another board is there now.
+        """
+        if isinstance(error, SessionOver):
+            raise error
+        limit = time.monotonic() + AWAY
+        while True:
+            try:
+                self.reopen()
+                restarted = self.run(BOOT_ID).text != self._boot
+                break
+            except HostKeyRefused:
+                raise
+            except DeviceError:
+                if time.monotonic() >= limit:
+                    raise error from None
+                time.sleep(PAUSE)
+        if restarted:
+            raise SessionOver(
+                f"{self.device.name}: the board restarted while it was in use.",
+                "Its supply is too weak, it overheated, or someone restarted it.",
+                "Run it again; see inv device.doctor for under-voltage and heat.",
+            )
+
     def converse(self, command: Sequence[str] | str) -> Process:
         """Start a command that `Process.send` talks to, and that must end by itself when it is spoken to no more."""
         text = shell_text(command)
@@ -74,10 +135,12 @@ class Transport(ABC):
 
         Raises:
             DeviceUnfit: the board refuses it (no space, no permission).
+            DeviceLost: the connection broke; what arrived is there.
         """
         content = source if isinstance(source, bytes) else source.read_bytes()
-        redirect = ">>" if offset else ">"
-        done = self.run(f"cat {redirect} {shlex.quote(remote)}", stdin=content[offset:])
+        path = shlex.quote(remote)
+        text = WRITE.format(offset=offset, path=path) if offset else f"exec cat >{path}"
+        done = self.run(text, stdin=content[offset:])
         if not done.ok:
             raise DeviceUnfit(
                 f"{self.device.name}: {remote} cannot be written: {done.stderr_tail}.",
@@ -87,7 +150,7 @@ class Transport(ABC):
 
     def get(self, remote: str) -> bytes:
         """The bytes of a file on the board. Raises DeviceUnfit when it cannot be read."""
-        done = self.run(["cat", remote])
+        done = self.ask(["cat", remote])
         if not done.ok:
             raise DeviceUnfit(f"{self.device.name}: {remote} cannot be read: {done.stderr_tail}.")
         return done.stdout
@@ -128,10 +191,6 @@ class Transport(ABC):
                 "Give another `workdir` in devices.local.yaml.",
             )
         self.workdir, _, self._boot = done.text.partition("\n")
-
-    def restarted(self) -> bool:
-        """Whether the board was started anew since this connection was first made."""
-        return self.run(BOOT_ID).text != self._boot
 
 
 def connect(device: Device, waiting: Callable[[str], None] | None = None) -> Transport:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections.abc import Iterator
 from types import TracebackType
 from typing import Self
 
@@ -14,16 +15,19 @@ class Proxy:
 
     Attributes:
         delay: seconds by which everything is late, in each direction.
-        quota: bytes towards the server after which every connection is cut; None for no limit.
+        quotas: every connection is cut when so many bytes have gone towards the server, then after so many more.
+        sent: bytes that went towards the server.
         frozen: nothing passes, and nobody is told.
     """
 
     def __init__(self, target: int) -> None:
         self.port = 0
         self.delay = 0.0
-        self.quota: int | None = None
+        self.quotas: Iterator[int] = iter(())
+        self.sent = 0
         self.frozen = False
         self._target = target
+        self._quota: int | None = None
         self._loop = asyncio.new_event_loop()
         self._writers: set[asyncio.StreamWriter] = set()
         self._ready = threading.Event()
@@ -63,11 +67,9 @@ class Proxy:
     async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, upward: bool) -> None:
         try:
             while data := await reader.read(1 << 14):
-                if upward and self.quota is not None:
-                    self.quota -= len(data)
-                    if self.quota < 0:
-                        self._abort()
-                        return
+                if upward and self._used_up(len(data)):
+                    self._abort()
+                    return
                 while self.frozen:
                     await asyncio.sleep(0.05)
                 if self.delay:
@@ -77,6 +79,18 @@ class Proxy:
             writer.close()
         except OSError:
             writer.close()
+
+    def _used_up(self, sent: int) -> bool:
+        self.sent += sent
+        if self._quota is None:
+            self._quota = next(self.quotas, None)
+        if self._quota is None:
+            return False
+        self._quota -= sent
+        if self._quota >= 0:
+            return False
+        self._quota = None
+        return True
 
     def _abort(self) -> None:
         for writer in self._writers:

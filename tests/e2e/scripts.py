@@ -16,7 +16,7 @@ def script(transport: Transport, folder: Path, text: str) -> str:
     """A shell script on the board, as if it were the binary."""
     (folder / "script").write_text(f"#!/bin/sh\n{textwrap.dedent(text)}", "utf-8")
     path = deploy.push(transport, {"script": folder / "script"}).paths["script"]
-    transport.run(["chmod", "755", path])
+    transport.ask(["chmod", "755", path])
     return path
 
 

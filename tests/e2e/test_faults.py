@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import subprocess
 import sys
@@ -39,19 +40,60 @@ def far(board: Device, wire: Proxy, tmp_path: Path) -> Device:
     return board.model_copy(update=fields)
 
 
-def test_a_cut_while_uploading_costs_only_the_rest(far: Device, wire: Proxy, tmp_path: Path) -> None:
+def test_cuts_while_uploading_cost_only_the_rest(far: Device, wire: Proxy, tmp_path: Path) -> None:
     content = os.urandom(6_000_000)
     (tmp_path / "model").write_bytes(content)
+    with connect(far) as transport, lock.hold(transport, "upload"):
+        wire.quotas = iter([1_000_000] * 3)
+        pushed = deploy.push(transport, {"model": tmp_path / "model"})
+        assert pushed.bytes_sent == len(content)
+        assert transport.get(pushed.paths["model"]) == content
+    assert next(wire.quotas, None) is None, "all cuts were made"
+    assert wire.sent < 9_000_000, "what had arrived was not sent again"
+
+
+def test_a_line_that_never_gets_further_is_given_up(far: Device, wire: Proxy, tmp_path: Path) -> None:
+    (tmp_path / "model").write_bytes(os.urandom(6_000_000))
     with connect(far) as transport:
-        wire.quota = 3_000_000
+        wire.quotas = itertools.repeat(20_000)  # enough to connect and ask, too little to get anything across
         with pytest.raises(DeviceLost):
             deploy.push(transport, {"model": tmp_path / "model"})
-    wire.quota = None
+        wire.quotas = iter(())
     with connect(far) as transport:
+        assert deploy.push(transport, {"model": tmp_path / "model"}).bytes_sent > 5_900_000
+
+
+def test_what_a_dead_connection_delivers_late_does_no_harm(
+    far: Device, wire: Proxy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ssh, "BEAT", 0.3)
+    content = os.urandom(20_000_000)
+    (tmp_path / "model").write_bytes(content)
+
+    def freeze() -> None:
+        patience(transport, 1)
+        wire.frozen = True
+        time.sleep(3)
+        patience(transport, 30)
+        wire.frozen = False
+
+    with connect(far) as transport, lock.hold(transport, "upload"):
+        threading.Timer(0.1, freeze).start()
         pushed = deploy.push(transport, {"model": tmp_path / "model"})
-        assert 2_900_000 < pushed.bytes_sent < 5_000_000
-        assert pushed.bytes_sent + pushed.bytes_skipped == len(content)
         assert transport.get(pushed.paths["model"]) == content
+
+
+def test_what_may_run_twice_is_asked_again_for_a_while(
+    far: Device, wire: Proxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with connect(far) as transport:
+        wire.quotas = iter([200, 200])
+        assert transport.ask(["echo", "x" * 300]).text == "x" * 300
+        assert next(wire.quotas, None) is None, "both cuts were made"
+        monkeypatch.setattr("harness.board.transport.AWAY", 2)
+        wire.quotas = itertools.repeat(200)
+        with pytest.raises(DeviceLost):
+            transport.ask("true")
 
 
 def test_a_cut_while_running_loses_nothing(far: Device, wire: Proxy, tmp_path: Path) -> None:
@@ -106,7 +148,7 @@ def test_a_link_that_stays_away_ends_the_job_within_the_lease(
     running: Callable[[str], bool],
 ) -> None:
     monkeypatch.setattr(lock, "LEASE", 6)
-    monkeypatch.setattr("harness.board.detached.LEASE", 1)
+    monkeypatch.setattr("harness.board.transport.AWAY", 1)
     with connect(far) as transport, lock.hold(transport, "sleep"):
         sleeping = script(transport, tmp_path, "echo {}; sleep 4715.1")
         events = job.run(transport, sleeping, [])

@@ -73,6 +73,19 @@ OPERATORS: dict[str, onnx.ModelProto] = {
         ],
         IMAGE,
     ),
+    "shape_arithmetic_12": network(
+        [
+            op("Shape", to="s"),
+            op("Gather", "s", "i", to="n"),
+            op("Unsqueeze", "n", to="u", axes=[0]),
+            op("Concat", "u", "m", to="t", axis=0),
+            op("Reshape", "x", "t"),
+        ],
+        IMAGE,
+        opset=12,
+        i=np.array(0),
+        m=np.array([-1]),
+    ),
     "channel_shuffle": network(
         [
             op("MaxPool", kernel_shape=[1, 1], to="p"),

@@ -7,8 +7,6 @@
 #include "bconv2d/kernel.h"
 
 #include <immintrin.h>
-#include <math.h>
-#include <string.h>
 
 enum {
   LANES = 8,
@@ -35,7 +33,7 @@ INLINE void count(const struct bnn_bconv2d_tile *t, uint32_t first, const struct
   const __m256i table = _mm256_setr_epi8(0, 1, 1, 2, 1, 2, 2, 3, 1, 2, 2, 3, 2, 3, 3, 4,
                                          0, 1, 1, 2, 1, 2, 2, 3, 1, 2, 2, 3, 2, 3, 3, 4);
   const uint32_t *w = bnn_bconv2d_weights_of(t, pass), *x[4];
-  for (int p = 0; p < n; p++) x[p] = bnn_bconv2d_patch(t, first + (uint32_t)p, pass);
+  for (int p = 0; p < n; p++) x[p] = bnn_bconv2d_patch(t, &t->pixels[first + (uint32_t)p], pass);
   for (uint32_t left = t->run_words / 2, now; left; left -= now) {
     __m256i bytes[4][VECTORS];
     for (int p = 0; p < n; p++)
@@ -75,7 +73,7 @@ INLINE void write(const struct bnn_bconv2d_tile *t, uint32_t pixel, const bool n
   unsigned char *y = t->y + pixel * t->y_step;
   for (int v = 0; v < VECTORS; v++) {
     const __m256i base =
-        narrow ? _mm256_setzero_si256() : _mm256_loadu_si256((const void *)(bnn_bconv2d_base(t, pixel) + v * LANES));
+        narrow ? _mm256_setzero_si256() : _mm256_loadu_si256((const void *)(bnn_bconv2d_base(t, &t->pixels[pixel]) + v * LANES));
     if (f32) {
       const __m256i acc = narrow ? sum[v] : _mm256_sub_epi32(base, _mm256_slli_epi32(sum[v], 1));
       _mm256_storeu_ps((float *)(void *)y + v * LANES, transform(t, v, bounded, acc));
@@ -92,7 +90,7 @@ INLINE void pixels(const struct bnn_bconv2d_tile *t, uint32_t first, const int n
   __m256i sum[4][VECTORS];
   for (int p = 0; p < n; p++)
     for (int v = 0; v < VECTORS; v++) {
-      const int16_t *start = narrow ? bnn_bconv2d_start(t, first + (uint32_t)p) + v * LANES : NULL;
+      const int16_t *start = narrow ? bnn_bconv2d_start(t, &t->pixels[first + (uint32_t)p]) + v * LANES : NULL;
       sum[p][v] = narrow ? _mm256_cvtepi16_epi32(_mm_loadu_si128((const void *)start)) : _mm256_setzero_si256();
     }
   if (narrow) count(t, first, NULL, n, sum);
@@ -111,15 +109,7 @@ INLINE void band(const struct bnn_bconv2d_tile *tile, const bool narrow, const b
   for (; p < t.pixel_count; p++) pixels(&t, p, 1, narrow, f32, bounded);
 }
 
-TARGET void bnn_bconv2d_16x4_avx2(const struct bnn_bconv2d_tile *t) {
-  const bool bounded = t->clamp_lo || t->lo > -INFINITY || t->hi < INFINITY;
-  if (t->output == BNN_BCONV2D_BITS)
-    t->start ? band(t, true, false, false) : band(t, false, false, false);
-  else if (!t->start)
-    band(t, false, true, true);
-  else
-    bounded ? band(t, true, true, true) : band(t, true, true, false);
-}
+TARGET void bnn_bconv2d_16x4_avx2(const struct bnn_bconv2d_tile *t) { BNN_BCONV2D_SPECIALISE(t, band, t); }
 
 #else
 typedef int bnn_bconv2d_avx2_is_empty;

@@ -5,7 +5,6 @@
 #include "bconv2d/kernel.h"
 
 #include <immintrin.h>
-#include <math.h>
 #include <string.h>
 
 enum { LANES = 16 };
@@ -16,7 +15,7 @@ enum { LANES = 16 };
 INLINE void count(const struct bnn_bconv2d_tile *t, uint32_t first, const struct bnn_bconv2d_pass *pass, const int vectors,
                   const int n, __m512i sum[8][4]) {
   const uint32_t *w = bnn_bconv2d_weights_of(t, pass), *x[8];
-  for (int p = 0; p < n; p++) x[p] = bnn_bconv2d_patch(t, first + (uint32_t)p, pass);
+  for (int p = 0; p < n; p++) x[p] = bnn_bconv2d_patch(t, &t->pixels[first + (uint32_t)p], pass);
   for (uint32_t i = 0; i < t->run_words; i++, w += vectors * LANES) {
     __m512i weight[4];
     for (int v = 0; v < vectors; v++) weight[v] = _mm512_loadu_si512(w + v * LANES);
@@ -44,7 +43,7 @@ INLINE void write(const struct bnn_bconv2d_tile *t, uint32_t pixel, const int ve
                   const bool bounded, const __m512i sum[4]) {
   unsigned char *y = t->y + pixel * t->y_step;
   for (int v = 0; v < vectors; v++) {
-    const __m512i base = narrow ? _mm512_setzero_si512() : _mm512_loadu_si512(bnn_bconv2d_base(t, pixel) + v * LANES);
+    const __m512i base = narrow ? _mm512_setzero_si512() : _mm512_loadu_si512(bnn_bconv2d_base(t, &t->pixels[pixel]) + v * LANES);
     if (f32) {
       const __m512i acc = narrow ? sum[v] : _mm512_sub_epi32(base, _mm512_slli_epi32(sum[v], 1));
       _mm512_storeu_ps(y + v * LANES * sizeof(float), transform(t, v, bounded, acc));
@@ -60,7 +59,7 @@ INLINE void pixels(const struct bnn_bconv2d_tile *t, uint32_t first, const int v
   __m512i sum[8][4];
   for (int p = 0; p < n; p++)
     for (int v = 0; v < vectors; v++) {
-      const int16_t *start = narrow ? bnn_bconv2d_start(t, first + (uint32_t)p) + v * LANES : NULL;
+      const int16_t *start = narrow ? bnn_bconv2d_start(t, &t->pixels[first + (uint32_t)p]) + v * LANES : NULL;
       sum[p][v] = narrow ? _mm512_cvtepi16_epi32(_mm256_loadu_si256((const void *)start)) : _mm512_setzero_si512();
     }
   if (narrow) count(t, first, NULL, vectors, n, sum);
@@ -80,18 +79,8 @@ INLINE void band(const struct bnn_bconv2d_tile *tile, const int vectors, const i
   for (; p < t.pixel_count; p++) pixels(&t, p, vectors, 1, narrow, f32, bounded);
 }
 
-INLINE void run(const struct bnn_bconv2d_tile *t, const int vectors, const int nr) {
-  const bool bounded = t->clamp_lo || t->lo > -INFINITY || t->hi < INFINITY;
-  if (t->output == BNN_BCONV2D_BITS)
-    t->start ? band(t, vectors, nr, true, false, false) : band(t, vectors, nr, false, false, false);
-  else if (!t->start)
-    band(t, vectors, nr, false, true, true);
-  else
-    bounded ? band(t, vectors, nr, true, true, true) : band(t, vectors, nr, true, true, false);
-}
-
-TARGET void bnn_bconv2d_64x4_avx512(const struct bnn_bconv2d_tile *t) { run(t, 4, 4); }
-TARGET void bnn_bconv2d_16x8_avx512(const struct bnn_bconv2d_tile *t) { run(t, 1, 8); }
+TARGET void bnn_bconv2d_64x4_avx512(const struct bnn_bconv2d_tile *t) { BNN_BCONV2D_SPECIALISE(t, band, t, 4, 4); }
+TARGET void bnn_bconv2d_16x8_avx512(const struct bnn_bconv2d_tile *t) { BNN_BCONV2D_SPECIALISE(t, band, t, 1, 8); }
 
 #else
 typedef int bnn_bconv2d_avx512_is_empty;

@@ -3,6 +3,8 @@
 #ifndef BNN_BCONV2D_KERNEL_H
 #define BNN_BCONV2D_KERNEL_H
 
+#include <math.h>
+
 #include "bconv2d/bconv2d.h"
 
 /* One output pixel of a band, in bytes: where its patch starts in x, where its row of `start` or `base` starts. */
@@ -30,7 +32,8 @@ struct bnn_bconv2d_pass {
  *   f32 output:  y = clamp(clamp(acc, clamp_lo, clamp_hi) * multiplier + bias, lo, hi)
  *   bits output: bit = popcount >= (uint32_t)base, the limit below which acc is not under its threshold
  *
- * Where there is one pass, base is even and 16 bits hold every sum (`start` is given, `base` is not), sums begin at start instead of zero:
+ * Where there is one pass, base is even and 16 bits hold every sum (`start` is given, `base` is not), sums begin at start
+ * instead of zero:
  *   f32 output:  sum = popcount - base / 2 = acc / -2. clamps and multiplier come scaled by -1/2 and -2, which is exact
  *   bits output: sum = popcount - limit, bit = sum >= 0 */
 struct bnn_bconv2d_tile {
@@ -52,23 +55,36 @@ struct bnn_bconv2d_tile {
 };
 
 /* Where a pixel's patch begins, and the weights, in the planes of a pass; NULL stands for the only pass there is. */
-static inline const uint32_t *bnn_bconv2d_patch(const struct bnn_bconv2d_tile *tile, uint32_t pixel,
+static inline const uint32_t *bnn_bconv2d_patch(const struct bnn_bconv2d_tile *tile, const struct bnn_bconv2d_pixel *pixel,
                                                 const struct bnn_bconv2d_pass *pass) {
   const size_t plane = pass ? pass->x * tile->x_step : 0;
-  return (const uint32_t *)(const void *)((const char *)tile->x + plane + tile->pixels[pixel].patch);
+  return (const uint32_t *)(const void *)((const char *)tile->x + plane + pixel->patch);
 }
 
 static inline const uint32_t *bnn_bconv2d_weights_of(const struct bnn_bconv2d_tile *tile, const struct bnn_bconv2d_pass *pass) {
   return tile->weights + (pass ? pass->w * tile->w_step : 0);
 }
 
-static inline const int16_t *bnn_bconv2d_start(const struct bnn_bconv2d_tile *tile, uint32_t pixel) {
-  return (const int16_t *)(const void *)((const char *)tile->start + tile->pixels[pixel].row);
+static inline const int16_t *bnn_bconv2d_start(const struct bnn_bconv2d_tile *tile, const struct bnn_bconv2d_pixel *pixel) {
+  return (const int16_t *)(const void *)((const char *)tile->start + pixel->row);
 }
 
-static inline const int32_t *bnn_bconv2d_base(const struct bnn_bconv2d_tile *tile, uint32_t pixel) {
-  return (const int32_t *)(const void *)((const char *)tile->base + tile->pixels[pixel].row);
+static inline const int32_t *bnn_bconv2d_base(const struct bnn_bconv2d_tile *tile, const struct bnn_bconv2d_pixel *pixel) {
+  return (const int32_t *)(const void *)((const char *)tile->base + pixel->row);
 }
+
+/* Calls band(..., narrow, f32, bounded) with constants for what is asked of the tile, so that each case is compiled for itself.
+ * narrow: sums begin at `start`; bounded: values are clamped, as wide ones always are, to keep cases few. */
+#define BNN_BCONV2D_SPECIALISE(tile, band, ...)                                             \
+  do {                                                                                      \
+    const bool bounds = (tile)->clamp_lo || (tile)->lo > -INFINITY || (tile)->hi < INFINITY; \
+    if ((tile)->output == BNN_BCONV2D_BITS)                                                 \
+      (tile)->start ? band(__VA_ARGS__, true, false, false) : band(__VA_ARGS__, false, false, false); \
+    else if (!(tile)->start)                                                                \
+      band(__VA_ARGS__, false, true, true);                                                 \
+    else                                                                                    \
+      bounds ? band(__VA_ARGS__, true, true, true) : band(__VA_ARGS__, true, true, false);  \
+  } while (0)
 
 typedef void bnn_bconv2d_tile_fn(const struct bnn_bconv2d_tile *tile);
 

@@ -7,7 +7,6 @@
 #include "bconv2d/kernel.h"
 
 #include <arm_neon.h>
-#include <math.h>
 
 enum { MR = 8, KR = 4 };
 #define INLINE static inline __attribute__((always_inline))
@@ -51,12 +50,12 @@ INLINE void widen(struct sums *total, uint16x8_t *sum) {
 }
 
 /* Adds the popcounts of n pixels to `sum`; wide: empties it into `total` before it overflows, and at the end. */
-INLINE void count(const struct bnn_bconv2d_tile *t, uint32_t first, const struct bnn_bconv2d_pass *pass, const int n,
-                  const bool wide, uint16x8_t *sum, struct sums *total) {
+INLINE void count(const struct bnn_bconv2d_tile *t, const struct bnn_bconv2d_pixel *pixel, const struct bnn_bconv2d_pass *pass,
+                  const int n, const bool wide, uint16x8_t *sum, struct sums *total) {
   const uint32_t *w = bnn_bconv2d_weights_of(t, pass);
   const char *x = (const char *)t->x + (pass ? pass->x * t->x_step : 0), *next = x + KR * sizeof *w;
   size_t at[4];
-  for (int p = 0; p < n; p++) at[p] = t->pixels[first + (uint32_t)p].patch;
+  for (int p = 0; p < n; p++) at[p] = pixel[p].patch;
   for (uint32_t left = t->run_words / (2 * KR), now; left; left -= now) {
     now = wide && left > PAIRS ? PAIRS : left;
     for (uint32_t i = now; i; i--, w += 2 * MR * KR, x += 32, next += 32) {
@@ -84,17 +83,17 @@ INLINE void count(const struct bnn_bconv2d_tile *t, uint32_t first, const struct
 }
 
 /* The sums of n pixels: narrow ones from `start` on, wide ones from zero, pass after pass. */
-INLINE void count_all(const struct bnn_bconv2d_tile *t, uint32_t first, const int n, const bool wide, uint16x8_t *sum,
-                      struct sums *total) {
+INLINE void count_all(const struct bnn_bconv2d_tile *t, const struct bnn_bconv2d_pixel *pixel, const int n, const bool narrow,
+                      uint16x8_t *sum, struct sums *total) {
   for (int p = 0; p < n; p++) {
-    sum[p] = wide ? vdupq_n_u16(0) : vreinterpretq_u16_s16(vld1q_s16(bnn_bconv2d_start(t, first + (uint32_t)p)));
-    if (wide) total[p] = (struct sums){vdupq_n_u32(0), vdupq_n_u32(0)};
+    sum[p] = narrow ? vreinterpretq_u16_s16(vld1q_s16(bnn_bconv2d_start(t, &pixel[p]))) : vdupq_n_u16(0);
+    if (!narrow) total[p] = (struct sums){vdupq_n_u32(0), vdupq_n_u32(0)};
   }
-  if (!wide) count(t, first, NULL, n, false, sum, total);
-  for (uint32_t i = 0; wide && i < t->pass_count; i++) {
+  if (narrow) count(t, pixel, NULL, n, false, sum, total);
+  for (uint32_t i = 0; !narrow && i < t->pass_count; i++) {
     const int32x4_t shift = vdupq_n_s32((int32_t)t->passes[i].doubled);
     for (int p = 0; p < n; p++) total[p] = (struct sums){vshlq_u32(total[p].lo, shift), vshlq_u32(total[p].hi, shift)};
-    count(t, first, &t->passes[i], n, true, sum, total);
+    count(t, pixel, &t->passes[i], n, true, sum, total);
   }
 }
 
@@ -105,11 +104,13 @@ INLINE int32x4_t accumulated(const int32_t *base, uint32x4_t bits) {
 
 /* The output transform of half a tile: four channels. */
 struct transform {
-  float32x4_t multiplier, bias, clamp_lo, clamp_hi, lo, hi;
+  float32x4_t one, multiplier, bias, clamp_lo, clamp_hi, lo, hi;
 };
 
 INLINE struct transform load_transform(const struct bnn_bconv2d_tile *t, const int half, const bool bounded) {
   struct transform f = {.multiplier = vld1q_f32(t->multiplier + 4 * half), .bias = vld1q_f32(t->bias + 4 * half)};
+  f.one = vdupq_n_f32(1.0f);
+  __asm__("" : "+w"(f.one)); /* or the compiler sees that a multiplication by it is none */
   if (!bounded) return f;
   f.clamp_lo = t->clamp_lo ? vld1q_f32(t->clamp_lo + 4 * half) : vdupq_n_f32(-INFINITY);
   f.clamp_hi = t->clamp_hi ? vld1q_f32(t->clamp_hi + 4 * half) : vdupq_n_f32(INFINITY);
@@ -118,27 +119,35 @@ INLINE struct transform load_transform(const struct bnn_bconv2d_tile *t, const i
   return f;
 }
 
+/* A narrow sum as a float, without SCVTF, of which Neoverse N1 and Cortex-A76 begin one in two cycles: in the bits of
+ * 1.5 * 2^23 the last is worth 1, so the sum is added to them as an integer and that number taken away again. Here as in
+ * `apply` the addition is an FMA by 1, which rounds the same and is one micro-operation where FADD takes two (Cortex-A57). */
+INLINE float32x4_t from_sum(const struct transform *f, int16x4_t sum) {
+  const float32x4_t zero = vdupq_n_f32(0x1.8p23f);
+  return vfmsq_f32(vreinterpretq_f32_s32(vaddw_s16(vreinterpretq_s32_f32(zero), sum)), zero, f->one);
+}
+
 INLINE float32x4_t apply(const struct transform *f, const bool bounded, float32x4_t value) {
   if (bounded) value = vminq_f32(vmaxq_f32(value, f->clamp_lo), f->clamp_hi);
-  value = vaddq_f32(vmulq_f32(value, f->multiplier), f->bias);
+  value = vfmaq_f32(vmulq_f32(value, f->multiplier), f->bias, f->one);
   return bounded ? vminq_f32(vmaxq_f32(value, f->lo), f->hi) : value;
 }
 
-INLINE void tile_f32(const struct bnn_bconv2d_tile *t, uint32_t first, const int n, const bool wide, const bool bounded) {
+INLINE void tile_f32(const struct bnn_bconv2d_tile *t, const struct bnn_bconv2d_pixel *pixel, unsigned char *y, const int n,
+                     const bool narrow, const bool bounded) {
   uint16x8_t sum[4];
   struct sums total[4];
-  count_all(t, first, n, wide, sum, total);
+  count_all(t, pixel, n, narrow, sum, total);
   const struct transform f[2] = {load_transform(t, 0, bounded), load_transform(t, 1, bounded)};
   float32x4_t lo[4], hi[4]; /* all are computed before one is stored: a store could change what `f` was loaded from */
   for (int p = 0; p < n; p++) {
-    const int16x8_t narrow = vreinterpretq_s16_u16(sum[p]);
-    const int32_t *base = wide ? bnn_bconv2d_base(t, first + (uint32_t)p) : NULL;
-    lo[p] = vcvtq_f32_s32(wide ? accumulated(base, total[p].lo) : vmovl_s16(vget_low_s16(narrow)));
-    hi[p] = vcvtq_f32_s32(wide ? accumulated(base + 4, total[p].hi) : vmovl_high_s16(narrow));
+    const int16x8_t narrow_sum = vreinterpretq_s16_u16(sum[p]);
+    const int32_t *base = narrow ? NULL : bnn_bconv2d_base(t, &pixel[p]);
+    lo[p] = narrow ? from_sum(&f[0], vget_low_s16(narrow_sum)) : vcvtq_f32_s32(accumulated(base, total[p].lo));
+    hi[p] = narrow ? from_sum(&f[1], vget_high_s16(narrow_sum)) : vcvtq_f32_s32(accumulated(base + 4, total[p].hi));
     lo[p] = apply(&f[0], bounded, lo[p]);
     hi[p] = apply(&f[1], bounded, hi[p]);
   }
-  unsigned char *y = t->y + first * t->y_step;
   for (int p = 0; p < n; p++, y += t->y_step) vst1q_f32_x2((float *)(void *)y, ((float32x4x2_t){{lo[p], hi[p]}}));
 }
 
@@ -148,38 +157,34 @@ INLINE uint16x8_t at_limit(const int32_t *limit, const struct sums *total) {
   return vuzp1q_u16(vreinterpretq_u16_u32(lo), vreinterpretq_u16_u32(hi));
 }
 
-INLINE void tile_bits(const struct bnn_bconv2d_tile *t, uint32_t first, const int n, const bool wide) {
+INLINE void tile_bits(const struct bnn_bconv2d_tile *t, const struct bnn_bconv2d_pixel *pixel, unsigned char *y, const int n,
+                      const bool narrow) {
   static const uint16_t powers[MR] = {1, 2, 4, 8, 16, 32, 64, 128};
   const uint16x8_t power = vld1q_u16(powers);
   uint16x8_t sum[4];
   struct sums total[4];
   uint8_t bits[4];
-  count_all(t, first, n, wide, sum, total);
+  count_all(t, pixel, n, narrow, sum, total);
   for (int p = 0; p < n; p++) {
-    const uint16x8_t reached = wide ? at_limit(bnn_bconv2d_base(t, first + (uint32_t)p), &total[p])
-                                    : vcgezq_s16(vreinterpretq_s16_u16(sum[p]));
+    const uint16x8_t reached =
+        narrow ? vcgezq_s16(vreinterpretq_s16_u16(sum[p])) : at_limit(bnn_bconv2d_base(t, &pixel[p]), &total[p]);
     bits[p] = (uint8_t)vaddvq_u16(vandq_u16(reached, power));
   }
-  unsigned char *y = t->y + first * t->y_step;
   for (int p = 0; p < n; p++, y += t->y_step) *y = bits[p];
 }
 
-INLINE void band(const struct bnn_bconv2d_tile *tile, const bool f32, const bool wide, const bool bounded) {
+INLINE void band(const struct bnn_bconv2d_tile *tile, const bool narrow, const bool f32, const bool bounded) {
   const struct bnn_bconv2d_tile t = *tile; /* a copy of its own, which no store can change */
-  uint32_t p = 0;
-  for (; p + 4 <= t.pixel_count; p += 4) f32 ? tile_f32(&t, p, 4, wide, bounded) : tile_bits(&t, p, 4, wide);
-  for (; p < t.pixel_count; p++) f32 ? tile_f32(&t, p, 1, wide, bounded) : tile_bits(&t, p, 1, wide);
+  const struct bnn_bconv2d_pixel *pixel = t.pixels;
+  unsigned char *y = t.y;
+  uint32_t left = t.pixel_count;
+  for (; left >= 4; left -= 4, pixel += 4, y += 4 * t.y_step)
+    f32 ? tile_f32(&t, pixel, y, 4, narrow, bounded) : tile_bits(&t, pixel, y, 4, narrow);
+  for (; left; left--, pixel++, y += t.y_step)
+    f32 ? tile_f32(&t, pixel, y, 1, narrow, bounded) : tile_bits(&t, pixel, y, 1, narrow);
 }
 
-void bnn_bconv2d_8x4_neon(const struct bnn_bconv2d_tile *t) {
-  const bool wide = !t->start, bounded = t->clamp_lo || t->lo > -INFINITY || t->hi < INFINITY;
-  if (t->output == BNN_BCONV2D_BITS)
-    wide ? band(t, false, true, false) : band(t, false, false, false);
-  else if (wide)
-    band(t, true, true, true);
-  else
-    bounded ? band(t, true, false, true) : band(t, true, false, false);
-}
+void bnn_bconv2d_8x4_neon(const struct bnn_bconv2d_tile *t) { BNN_BCONV2D_SPECIALISE(t, band, t); }
 
 #else
 typedef int bnn_bconv2d_neon_is_empty;

@@ -4,7 +4,6 @@
  * takes pairwise adds of eight bytes here, and any number of words is a whole number of steps. A step has all sixteen vector
  * registers in use, which compilers answer with spills: hence the assembly. */
 #if defined(__arm__) && defined(__ARM_NEON)
-#include <math.h>
 #include <string.h>
 
 #include "bconv2d/kernel.h"
@@ -52,36 +51,43 @@ enum {
 INLINE void count_words(const uint32_t *x[NR], const uint32_t **w, uint32_t words, uint8x16_t sum[NR][VECTORS]) {
   __asm__ volatile(FIRST_STEP : SUMS("=&w", sum), POINTERS : : CLOBBERS);
   if (!(words & 1)) __asm__ volatile(NEXT_STEP : SUMS("+w", sum), POINTERS : : CLOBBERS);
-  for (words = (words - 1) / 2; words; words--) __asm__ volatile(NEXT_STEP NEXT_STEP : SUMS("+w", sum), POINTERS : : CLOBBERS);
+  for (words = (words - 1) / 2; words; words--)
+    __asm__ volatile(NEXT_STEP NEXT_STEP : SUMS("+w", sum), POINTERS : : CLOBBERS);
 }
 
 typedef uint32x4_t counts[NR][VECTORS];
 
-/* Adds the popcounts of two pixels to `total`, or sets them where it is `fresh`. */
-INLINE void count(const struct bnn_bconv2d_tile *t, const uint32_t *x[NR], const uint32_t *w, bool fresh, counts total) {
-  uint32_t left = t->run_words;
+/* Counts a block of what is left of the run, and adds its popcounts to `total` or, where that is fresh, sets it. */
+INLINE void count_block(const uint32_t *x[NR], const uint32_t **w, uint32_t *left, const bool fresh, counts total) {
+  const uint32_t words = *left < BLOCK ? *left : BLOCK;
   uint8x16_t sum[NR][VECTORS];
-  if (fresh) {
-    const uint32_t now = left < BLOCK ? left : BLOCK;
-    count_words(x, &w, now, sum);
-    left -= now;
-    BNN_UNROLL
-    for (int i = 0; i < NR * VECTORS; i++) total[i / VECTORS][i % VECTORS] = vpaddlq_u16(vpaddlq_u8(sum[i / VECTORS][i % VECTORS]));
-  }
-  while (left) {
-    const uint32_t now = left < BLOCK ? left : BLOCK;
-    count_words(x, &w, now, sum);
-    left -= now;
-    BNN_UNROLL
-    for (int i = 0; i < NR * VECTORS; i++) {
-      uint32x4_t *to = &total[i / VECTORS][i % VECTORS];
-      *to = vpadalq_u16(*to, vpaddlq_u8(sum[i / VECTORS][i % VECTORS]));
-    }
+  count_words(x, w, words, sum);
+  *left -= words;
+  BNN_UNROLL
+  for (int i = 0; i < NR * VECTORS; i++) {
+    const uint16x8_t pairs = vpaddlq_u8(sum[i / VECTORS][i % VECTORS]);
+    uint32x4_t *to = &total[i / VECTORS][i % VECTORS];
+    *to = fresh ? vpaddlq_u16(pairs) : vpadalq_u16(*to, pairs);
   }
 }
 
+/* A pass over the patches of two pixels. */
+INLINE void count(const struct bnn_bconv2d_tile *t, const struct bnn_bconv2d_pixel *const pixel[NR],
+                  const struct bnn_bconv2d_pass *pass, const bool fresh, counts total) {
+  const uint32_t *x[NR] = {bnn_bconv2d_patch(t, pixel[0], pass), bnn_bconv2d_patch(t, pixel[1], pass)};
+  const uint32_t *w = bnn_bconv2d_weights_of(t, pass);
+  uint32_t left = t->run_words;
+  for (int i = 0; !fresh && i < NR * VECTORS; i++) {
+    uint32x4_t *to = &total[i / VECTORS][i % VECTORS];
+    *to = vshlq_u32(*to, vdupq_n_s32((int32_t)pass->doubled));
+  }
+  if (fresh) count_block(x, &w, &left, true, total);
+  while (left) count_block(x, &w, &left, false, total);
+}
+
 /* Vector v of a pixel's sums: what follows `start`, or base - 2 * popcount. */
-INLINE int32x4_t sum_of(const struct bnn_bconv2d_tile *t, uint32_t pixel, const int v, const bool narrow, uint32x4_t total) {
+INLINE int32x4_t sum_of(const struct bnn_bconv2d_tile *t, const struct bnn_bconv2d_pixel *pixel, const int v,
+                        const bool narrow, uint32x4_t total) {
   if (narrow) return vaddw_s16(vreinterpretq_s32_u32(total), vld1_s16(bnn_bconv2d_start(t, pixel) + v * LANES));
   return vsubq_s32(vld1q_s32(bnn_bconv2d_base(t, pixel) + v * LANES), vreinterpretq_s32_u32(vshlq_n_u32(total, 1)));
 }
@@ -95,8 +101,8 @@ INLINE float32x4_t transform(const struct bnn_bconv2d_tile *t, const int v, cons
 }
 
 /* All values are computed before one is stored, which could change a table. */
-INLINE void write_floats(const struct bnn_bconv2d_tile *t, const uint32_t pixel[NR], const bool narrow, const bool bounded,
-                         counts total) {
+INLINE void write_floats(const struct bnn_bconv2d_tile *t, const struct bnn_bconv2d_pixel *const pixel[NR],
+                         unsigned char *const y[NR], const bool narrow, const bool bounded, counts total) {
   float32x4_t value[NR][VECTORS];
   BNN_UNROLL
   for (int v = 0; v < VECTORS; v++) {
@@ -105,69 +111,58 @@ INLINE void write_floats(const struct bnn_bconv2d_tile *t, const uint32_t pixel[
   }
   BNN_UNROLL
   for (int p = 0; p < NR; p++) {
-    float *y = (float *)(void *)(t->y + pixel[p] * t->y_step);
     BNN_UNROLL
-    for (int v = 0; v < VECTORS; v++) vst1q_f32(y + v * LANES, value[p][v]);
+    for (int v = 0; v < VECTORS; v++) vst1q_f32((float *)(void *)y[p] + v * LANES, value[p][v]);
   }
 }
 
 /* Ones in the lanes of four channels that give a bit. */
-INLINE uint16x4_t reached(const struct bnn_bconv2d_tile *t, uint32_t pixel, const int v, const bool narrow, uint32x4_t total) {
+INLINE uint16x4_t reached(const struct bnn_bconv2d_tile *t, const struct bnn_bconv2d_pixel *pixel, const int v,
+                          const bool narrow, uint32x4_t total) {
   if (narrow) return vmovn_u32(vcgeq_s32(sum_of(t, pixel, v, true, total), vdupq_n_s32(0)));
   return vmovn_u32(vcgeq_u32(total, vreinterpretq_u32_s32(vld1q_s32(bnn_bconv2d_base(t, pixel) + v * LANES))));
 }
 
-INLINE void write_bits(const struct bnn_bconv2d_tile *t, uint32_t pixel, const bool narrow, const uint32x4_t total[VECTORS]) {
+INLINE void write_bits(const struct bnn_bconv2d_tile *t, const struct bnn_bconv2d_pixel *pixel, unsigned char *y,
+                       const bool narrow, const uint32x4_t total[VECTORS]) {
   static const uint8_t powers[] = {1, 2, 4, 8, 16, 32, 64, 128};
   uint8x8_t bits[VECTORS / 2];
   BNN_UNROLL
   for (int i = 0; i < VECTORS / 2; i++) {
-    const uint16x4_t lo = reached(t, pixel, 2 * i, narrow, total[2 * i]), hi = reached(t, pixel, 2 * i + 1, narrow, total[2 * i + 1]);
+    const uint16x4_t lo = reached(t, pixel, 2 * i, narrow, total[2 * i]);
+    const uint16x4_t hi = reached(t, pixel, 2 * i + 1, narrow, total[2 * i + 1]);
     bits[i] = vand_u8(vmovn_u16(vcombine_u16(lo, hi)), vld1_u8(powers));
   }
   const uint8x8_t fours = vpadd_u8(bits[0], bits[1]), pairs = vpadd_u8(fours, fours);
   const uint16_t word = vget_lane_u16(vreinterpret_u16_u8(vpadd_u8(pairs, pairs)), 0);
-  memcpy(t->y + pixel * t->y_step, &word, sizeof word); /* a group may begin at any byte */
+  memcpy(y, &word, sizeof word); /* a group may begin at any byte */
 }
 
-/* The second pixel may be the first again, where their number is odd. */
-INLINE void pixels(const struct bnn_bconv2d_tile *t, uint32_t first, uint32_t second, const bool narrow, const bool f32,
-                   const bool bounded) {
-  const uint32_t pixel[NR] = {first, second};
+INLINE void pixels(const struct bnn_bconv2d_tile *t, const struct bnn_bconv2d_pixel *const pixel[NR],
+                   unsigned char *const y[NR], const bool narrow, const bool f32, const bool bounded) {
   counts total;
-  for (uint32_t i = 0; i < (narrow ? 1 : t->pass_count); i++) {
-    const struct bnn_bconv2d_pass *pass = narrow ? NULL : &t->passes[i];
-    const uint32_t *x[NR] = {bnn_bconv2d_patch(t, first, pass), bnn_bconv2d_patch(t, second, pass)};
-    for (int n = 0; i && n < NR * VECTORS; n++) {
-      uint32x4_t *to = &total[n / VECTORS][n % VECTORS];
-      *to = vshlq_u32(*to, vdupq_n_s32((int32_t)pass->doubled));
-    }
-    count(t, x, bnn_bconv2d_weights_of(t, pass), !i, total);
-  }
+  count(t, pixel, narrow ? NULL : t->passes, true, total);
+  for (uint32_t i = 1; !narrow && i < t->pass_count; i++) count(t, pixel, &t->passes[i], false, total);
   if (f32) {
-    write_floats(t, pixel, narrow, bounded, total);
+    write_floats(t, pixel, y, narrow, bounded, total);
   } else {
-    write_bits(t, first, narrow, total[0]);
-    write_bits(t, second, narrow, total[1]);
+    write_bits(t, pixel[0], y[0], narrow, total[0]);
+    write_bits(t, pixel[1], y[1], narrow, total[1]);
   }
 }
 
 INLINE void band(const struct bnn_bconv2d_tile *tile, const bool narrow, const bool f32, const bool bounded) {
   const struct bnn_bconv2d_tile t = *tile; /* a copy of its own, which no store can change */
-  uint32_t p = 0;
-  for (; p + NR <= t.pixel_count; p += NR) pixels(&t, p, p + 1, narrow, f32, bounded);
-  if (p < t.pixel_count) pixels(&t, p, p, narrow, f32, bounded);
+  unsigned char *y = t.y;
+  for (uint32_t p = 0; p < t.pixel_count; p += NR, y += NR * t.y_step) {
+    const uint32_t second = p + 1 < t.pixel_count; /* or the last pixel is computed twice */
+    const struct bnn_bconv2d_pixel *const pixel[NR] = {&t.pixels[p], &t.pixels[p + second]};
+    unsigned char *const place[NR] = {y, y + second * t.y_step};
+    pixels(&t, pixel, place, narrow, f32, bounded);
+  }
 }
 
-void bnn_bconv2d_16x2_neon32(const struct bnn_bconv2d_tile *t) {
-  const bool bounded = t->clamp_lo || t->lo > -INFINITY || t->hi < INFINITY;
-  if (t->output == BNN_BCONV2D_BITS)
-    t->start ? band(t, true, false, false) : band(t, false, false, false);
-  else if (!t->start)
-    band(t, false, true, true);
-  else
-    bounded ? band(t, true, true, true) : band(t, true, true, false);
-}
+void bnn_bconv2d_16x2_neon32(const struct bnn_bconv2d_tile *t) { BNN_BCONV2D_SPECIALISE(t, band, t); }
 
 #else
 typedef int bnn_bconv2d_neon32_is_empty;

@@ -20,7 +20,7 @@ TARGET static inline __attribute__((always_inline)) void band(const struct bnn_b
     uint64_t sum[MR] = {0};
     for (uint32_t n = 0; n < (narrow ? 1 : t->pass_count); n++) {
       const struct bnn_bconv2d_pass *pass = narrow ? NULL : &t->passes[n];
-      const uint32_t *x = bnn_bconv2d_patch(t, p, pass), *w = bnn_bconv2d_weights_of(t, pass);
+      const uint32_t *x = bnn_bconv2d_patch(t, &t->pixels[p], pass), *w = bnn_bconv2d_weights_of(t, pass);
       for (uint32_t c = 0; c < MR && !narrow; c++) sum[c] <<= pass->doubled;
       for (uint32_t i = words / KR; i; i--, x += KR, w += MR * KR) {
         const uint64_t word = load(x);

@@ -21,8 +21,8 @@ static inline float bnn_bconv2d_transform(const struct bnn_bconv2d_tile *t, uint
 /* Writes one pixel from its popcounts; mr is at most 32. */
 static inline void bnn_bconv2d_write(const struct bnn_bconv2d_tile *t, uint32_t pixel, const uint32_t *popcounts,
                                      const uint32_t mr) {
-  const int16_t *start = bnn_bconv2d_start(t, pixel);
-  const int32_t *base = bnn_bconv2d_base(t, pixel);
+  const int16_t *start = bnn_bconv2d_start(t, &t->pixels[pixel]);
+  const int32_t *base = bnn_bconv2d_base(t, &t->pixels[pixel]);
   unsigned char *y = t->y + pixel * t->y_step;
   if (t->output == BNN_BCONV2D_F32) {
     int32_t sum[32];

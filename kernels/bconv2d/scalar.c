@@ -41,7 +41,7 @@ static inline __attribute__((always_inline)) void band(const struct bnn_bconv2d_
     uint32_t count[MR] = {0};
     for (uint32_t n = 0; n < (narrow ? 1 : t->pass_count); n++) {
       const struct bnn_bconv2d_pass *pass = narrow ? NULL : &t->passes[n];
-      const uint32_t *x = bnn_bconv2d_patch(t, p, pass), *w = bnn_bconv2d_weights_of(t, pass);
+      const uint32_t *x = bnn_bconv2d_patch(t, &t->pixels[p], pass), *w = bnn_bconv2d_weights_of(t, pass);
       for (uint32_t c = 0; c < MR && !narrow; c++) count[c] <<= pass->doubled;
       for (uint32_t first = 0; first < MR; first += LANES) w = count_lanes(x, w, t->run_words, count + first);
     }

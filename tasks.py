@@ -16,6 +16,7 @@ from invoke.exceptions import Exit
 from benchmarks import commands as benchmarks
 from harness.commands import boards, models, runs, upkeep
 from harness.commands.console import command, group
+from harness.commands.trials import bench_aa, bench_planted, bench_simulate
 from harness.cross.toolchain import ROOT
 
 
@@ -43,7 +44,7 @@ ns = group(
     docs=upkeep.docs,
     fuzz=upkeep.fuzz,
 )
-ns.add_collection(group(aa=runs.bench_aa, simulate=runs.bench_simulate), name="bench")
+ns.add_collection(group(aa=bench_aa, planted=bench_planted, simulate=bench_simulate), name="bench")
 ns.collections["bench"].add_task(runs.bench, name="run", default=True)
 ns.add_collection(group(serve=runs.report_serve), name="report")
 ns.collections["report"].add_task(runs.report, name="write", default=True)

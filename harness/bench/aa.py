@@ -13,6 +13,7 @@ import numpy as np
 
 from harness.bench import compare, stats
 from harness.bench.record import Run
+from harness.bench.stats import Interval, Verdict
 
 BLOCK = 7
 """Rounds that are judged together: the least number that a verdict may rest on."""
@@ -37,6 +38,15 @@ class Noise:
     verdicts: int
     blocks: int
     floor: float
+
+
+@dataclass(frozen=True)
+class Planted:
+    """What a comparison said of a slowdown that was planted; `exit_code` is what its command would have ended with."""
+
+    exit_code: int
+    verdict: Verdict
+    ratio: Interval
 
 
 def assess(run: Run) -> tuple[Noise, ...]:

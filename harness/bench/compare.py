@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a run says in numbers: every model on every device against its baseline, and two stored runs made one.
+"""What a run says in numbers: every model on every device against its baseline.
 
 An emulated board is never judged and a wrong output never timed: both rules live here, for page and terminal alike.
 """
@@ -7,30 +7,18 @@ An emulated board is never judged and a wrong output never timed: both rules liv
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from statistics import median
-from typing import Any
+from typing import Literal
 
 from harness.bench import stats
-from harness.bench.record import Case, Device, Model, Problem, Run
+from harness.bench.record import Case, Counts, Device, Model, Problem, Run
 from harness.bench.stats import Interval, Verdict
-from harness.errors import UsageError
 
 SIZE_DELTA = 0.01
-"""Sizes have no noise; a change below one part in a hundred is still nobody's concern."""
-
-# Facts that make two measurements of one board unlike, with how to find them in its record.
-KEY_FACTS: dict[str, Callable[[Device], Any]] = {
-    "target": lambda device: device.target,
-    "emulated": lambda device: device.emulated,
-    "processor": lambda device: device.facts.get("cpu"),
-    "kernel": lambda device: device.facts.get("kernel"),
-    "governor": lambda device: device.facts.get("governor"),
-    "instruction sets": lambda device: device.host.get("isa"),
-    "pointer size": lambda device: device.host.get("pointer_bits"),
-}
+"""Sizes and counts have no noise; a change below one part in a hundred is still nobody's concern."""
 
 
 @dataclass(frozen=True)
@@ -60,13 +48,20 @@ class Result:
 
 @dataclass(frozen=True)
 class SizeChange:
-    """A size of a candidate that differs from its baseline's; `what` is "file", "memory" or "program"."""
+    """A size of a candidate that differs from its baseline's.
 
-    what: str
+    Attributes:
+        what: file, memory or program, in bytes; or instructions, of an inference on an emulated board, whose time is
+            not judged.
+        most: the layer that contributes most to it, where that is known.
+    """
+
+    what: Literal["file", "memory", "program", "instructions"]
     model: str
     device: str
     before: int
     after: int
+    most: str = ""
 
     @property
     def grown(self) -> bool:
@@ -136,55 +131,16 @@ def sizes(run: Run) -> Iterator[SizeChange]:
             new, old = run.build(device.target, model.variant.revision), run.build(device.target, base.variant.revision)
             if new and old and new.binary_bytes != old.binary_bytes:
                 yield SizeChange("program", model.name, device.name, old.binary_bytes, new.binary_bytes)
+            if device.emulated and ours and theirs and ours.counts and theirs.counts:
+                yield from _instructions(model.name, device.name, theirs.counts, ours.counts)
 
 
-def merge(baseline: Run, candidate: Run, new_id: str) -> Run:
-    """Two stored runs as one, whose models of the same name are compared, unpaired.
-
-    Raises:
-        UsageError: they share no model on a device, or a device is not what it was.
-    """
-    names = [model.name for model in candidate.models if any(model.name == other.name for other in baseline.models)]
-    boards = {device.name: device for device in baseline.devices}
-    shared = [device for device in candidate.devices if device.name in boards]
-    if not names or not shared:
-        raise UsageError(
-            f"The runs {baseline.id} and {candidate.id} have no {'device' if names else 'model'} in common.",
-            "Runs are compared by the names of models and devices.",
-        )
-    for device in shared:
-        if unlike := unlike_facts(boards[device.name], device):
-            raise UsageError(
-                f"{device.name} was not the same in both runs: {', '.join(unlike)}.",
-                "A ratio of times that were taken under unlike conditions would say nothing about the models.",
-                "Measure both again on the board as it is: ./inv compare --baseline REVISION",
-            )
-    old = {name: f"{name} [{baseline.id}]" for name in names}
-    models = []
-    for name in names:
-        models.append(baseline.model(name).model_copy(update={"name": old[name], "baseline": ""}))
-        models.append(candidate.model(name).model_copy(update={"baseline": old[name]}))
-    devices = []
-    for device in shared:
-        before = [case for case in boards[device.name].cases if case.model in names]
-        cases = [case.model_copy(update={"model": old[case.model]}) for case in before]
-        cases += [case for case in device.cases if case.model in names]
-        devices.append(device.model_copy(update={"cases": tuple(cases)}))
-    changes = {"id": new_id, "kind": "compare", "paired": False, "models": tuple(models), "devices": tuple(devices)}
-    return candidate.model_copy(update=changes)
-
-
-def unlike_facts(before: Device, after: Device) -> list[str]:
-    """What differs between two states of a board that matters for times, in words."""
-    found = []
-    for name, look in KEY_FACTS.items():
-        old, new = look(before), look(after)
-        if old is not None and new is not None and old != new:
-            found.append(f"{name} {_in_words(old)} before, {_in_words(new)} after")
-    return found
-
-
-def _in_words(value: Any) -> str:
-    if isinstance(value, Mapping):
-        return ", ".join(_in_words(part) for part in value.values())[:80]
-    return ", ".join(map(str, value))[:80] if isinstance(value, list | tuple) else str(value)
+def _instructions(model: str, device: str, before: Counts, after: Counts) -> Iterator[SizeChange]:
+    """Exact, so that any change is one; on a board they are not judged, since there the time is."""
+    if before.inference == after.inference:
+        return
+    old = {layer.name: layer.count for layer in before.layers}
+    grown = {layer.name: layer.count - old.get(layer.name, 0) for layer in after.layers}
+    sign = 1 if after.inference > before.inference else -1
+    most = max(grown, key=lambda name: sign * grown[name], default="")
+    yield SizeChange("instructions", model, device, before.inference, after.inference, most)

@@ -6,7 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from harness.bench.record import Agreement, Build, Caveat, Model, Peak, Problem, Process, Profile, Run
+from harness.bench.record import Agreement, Build, Caveat, Counts, Model, Peak, Problem, Process, Profile, Run
 
 
 @dataclass(frozen=True)
@@ -75,6 +75,24 @@ class Round:
 
 
 @dataclass(frozen=True)
+class Piloted:
+    """A first process, which says how many samples the others need."""
+
+    device: str
+    model: str
+    process: Process
+
+
+@dataclass(frozen=True)
+class Counted:
+    """Instructions of an inference, on a board that counts them."""
+
+    device: str
+    model: str
+    counts: Counts
+
+
+@dataclass(frozen=True)
 class Profiled:
     device: str
     model: str
@@ -118,5 +136,20 @@ class Finished:
     run: Run
 
 
-News = Told | Prepared | Built | Ready | Gated | Hosted | Round | Profiled | Peaked | Failed | Stopped | Noticed
+News = (
+    Told
+    | Prepared
+    | Built
+    | Ready
+    | Gated
+    | Hosted
+    | Piloted
+    | Round
+    | Profiled
+    | Counted
+    | Peaked
+    | Failed
+    | Stopped
+    | Noticed
+)
 Event = News | Finished

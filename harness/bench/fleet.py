@@ -13,7 +13,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Literal
 
-from harness.bench import measure, record, store, subject, variants
+from harness.bench import measure, process, record, store, subject, variants
 from harness.bench.events import Built, Event, Failed, Finished, Noticed, Prepared, Told
 from harness.bench.execute import problem, unexpected
 from harness.bench.outline import Outline, outline
@@ -112,7 +112,7 @@ def dry(plan: Plan) -> Iterator[Outline]:
         for device in plan.devices:
             toolchain = plan.toolchains[device.target]
             made = {r: revision_build(device.target, toolchain, r).binary for r in revisions}
-            programs = {measure.program_name(revision): binary for revision, binary in made.items()}
+            programs = {process.program_name(revision): binary for revision, binary in made.items()}
             yield outline(device, files | programs, subjects, plan.settings)
 
 
@@ -152,7 +152,7 @@ def _build(plan: Plan, target: str, revisions: Sequence[str], programs: dict[str
         except BitrigError as error:
             yield from (Failed(device.name, None, problem(error)) for device in plan.devices if device.target == target)
             return
-        made_here[measure.program_name(revision)] = made.binary
+        made_here[process.program_name(revision)] = made.binary
         described = record.Build(
             target=target,
             asked=revision,

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
-from harness.bench import measure
+from harness.bench import measure, process
 from harness.bench.record import Settings
 from harness.bench.subject import Subject
 from harness.board.inventory import Device
@@ -43,13 +43,14 @@ def outline(device: Device, files: Mapping[str, Path], subjects: Sequence[Subjec
     how = settings.model_copy(update=measure.EMULATED) if device.emulated else settings
     least, most = how.rounds
     one = len(subjects) * (OVERHEAD + how.min_time)
+    beside = one * (how.layer_rounds + (most > 1))  # profiles, and the pilot
     longest = min(most * one, max(how.budget, least * one) + one)
     contents = {name: path.read_bytes() for name, path in files.items()}
     paths = {name: f"{device.workdir}/cas/{sha256(content).hexdigest()}" for name, content in contents.items()}
     commands = []
     for subject in subjects:
-        program = paths[measure.program_name(subject.model.variant.revision)]
-        words = [*device.runner, program, *measure.arguments(subject, device, paths, how)]
+        program = paths[process.program_name(subject.model.variant.revision)]
+        words = [*device.runner, program, *process.arguments(subject, device, paths, how)]
         commands.append(" ".join(word if word.startswith("~/") else shlex.quote(word) for word in words))
     return Outline(
         device=device.name,
@@ -57,6 +58,6 @@ def outline(device: Device, files: Mapping[str, Path], subjects: Sequence[Subjec
         bytes_at_most=sum(len(content) for content in set(contents.values())),
         rounds=(least, most),
         processes=(least * len(subjects), most * len(subjects)),
-        seconds=(least * one, longest),
+        seconds=(least * one + beside, longest + beside),
         commands=tuple(commands),
     )

@@ -2,8 +2,9 @@
 """What a run leaves behind: plain frozen values that are the JSON of `runs/<id>/record.json`.
 
 Times are nanoseconds, sizes bytes, temperatures degrees Celsius, frequencies kHz, unless a field says otherwise. Every
-raw sample is kept. A reader ignores fields that it does not know, so a field may be added within a version; the version
-rises when a field changes its meaning or goes away, and `store` then learns to lift older records.
+raw sample is kept. A reader keeps fields that it does not know as they are, so a field may be added within a version,
+and an older bitrig that goes on with a run loses nothing of it; the version rises when a field changes its meaning or
+goes away, and `store` then learns to lift older records.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ def shown(value: Any) -> Any:
 
 
 class Value(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="ignore", populate_by_name=True, ser_json_inf_nan="strings")
+    model_config = ConfigDict(frozen=True, extra="allow", populate_by_name=True, ser_json_inf_nan="strings")
 
     @field_validator("*", mode="before")
     @classmethod
@@ -119,6 +120,7 @@ class Variant(Value):
         revision: a git revision whose runtime runs it; "" for the working tree.
         threads: None for what devices.yaml says; isa_mask, kernels: as `bnn` takes them.
         twin: the float version of the same net: what binarising buys is the ratio to it.
+        handicap: percent by which the runner slows each inference: a planted slowdown, to test verdicts with.
     """
 
     revision: str = ""
@@ -126,6 +128,7 @@ class Variant(Value):
     isa_mask: str | None = None
     kernels: tuple[str, ...] = ()
     twin: bool = False
+    handicap: float = 0.0
 
 
 class Model(Value):
@@ -204,11 +207,17 @@ class Agreement(Value):
 
 
 class Conditions(Value):
-    """The board beside a process; a value that the board does not tell is None."""
+    """The board beside a process; a value that the board does not tell is None.
+
+    Attributes:
+        load: processes that ran or waited, over the last minute.
+        pressure: share of the last ten seconds, in percent, in which some process waited for a processor.
+    """
 
     temperature: float | None = None
     frequency: int | None = None
     load: float | None = None
+    pressure: float | None = None
     throttled: str | None = None
 
 
@@ -239,10 +248,13 @@ class Process(Value):
 
 
 class LayerTime(Value):
+    """A layer in the profile; `rounds` are its times in each process where several were profiled, `ns` their median."""
+
     name: str
     op: str
     kernel: str
     ns: float
+    rounds: tuple[float, ...] = ()
 
 
 class Profile(Value):
@@ -256,21 +268,38 @@ class Profile(Value):
     overhead: float = 0.0
 
 
+class LayerCount(Value):
+    name: str
+    op: str
+    kernel: str
+    count: int
+
+
+class Counts(Value):
+    """Instructions of an inference, in one thread: exact on an emulated CPU that counts, and never a time."""
+
+    inference: int
+    layers: tuple[LayerCount, ...] = ()
+
+
 class Case(Value):
     """One model on one device.
 
     Attributes:
         agreement: None until the outputs were compared.
         problem: why there is no (further) result.
+        pilot: the process that said how many samples the others take; it is not counted.
         discarded: processes of rounds that the canary or the gate spoiled, kept and not counted.
     """
 
     model: str
     agreement: Agreement | None = None
     problem: Problem | None = None
+    pilot: Process | None = None
     processes: tuple[Process, ...] = ()
     discarded: tuple[Process, ...] = ()
     profile: Profile | None = None
+    counts: Counts | None = None
     kernels: dict[str, str] = Field(default_factory=dict)
     arena_bytes: int = 0
 
@@ -314,8 +343,11 @@ class Settings(Value):
     Attributes:
         rounds: least and most rounds; precision: half-width of a 95 % interval that is enough, as a fraction.
         budget: seconds a device may measure once it has the least rounds.
-        samples, min_time, max_time: of one process: how many at least, and for how many seconds.
+        samples, min_time, max_time: of the pilot: how many at least, and for how many seconds. Later processes take as
+            many samples as its scatter asks for.
         delta: a ratio nearer to 1 than this is no difference in practice.
+        cold: the caches are emptied before each sample, which is then of one inference.
+        layer_rounds: profiled processes of each model; with several, layers are compared one by one.
     """
 
     rounds: tuple[int, int] = (7, 30)
@@ -325,6 +357,8 @@ class Settings(Value):
     samples: int = 30
     min_time: float = 0.2
     max_time: float = 10.0
+    cold: bool = False
+    layer_rounds: int = 1
 
 
 class Run(Value):

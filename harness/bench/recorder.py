@@ -11,6 +11,7 @@ from typing import Any
 from harness.bench import caveats, store
 from harness.bench.events import (
     Built,
+    Counted,
     Event,
     Failed,
     Finished,
@@ -18,6 +19,7 @@ from harness.bench.events import (
     Hosted,
     Noticed,
     Peaked,
+    Piloted,
     Prepared,
     Profiled,
     Ready,
@@ -40,6 +42,8 @@ class Recorder:
             Ready: self._ready,
             Gated: lambda event: self._case(event.device, event.model, agreement=event.agreement),
             Hosted: self._hosted,
+            Piloted: lambda event: self._case(event.device, event.model, pilot=event.process),
+            Counted: lambda event: self._case(event.device, event.model, counts=event.counts),
             Round: self._round,
             Profiled: lambda event: self._case(event.device, event.model, profile=event.profile),
             Peaked: lambda event: self._device(event.device, peaks=event.peaks),

@@ -9,13 +9,44 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 from harness.bench import stats
-from harness.bench.record import Process, Settings
+from harness.bench.record import Conditions, Process, Settings
 
 CANARY_DRIFT = 0.02
 """A fixed chain of operations that takes this much longer after than before: something else moved, not the model."""
+
+FEWEST_SAMPLES, MOST_SAMPLES = 10, 200
+
+
+@dataclass(frozen=True)
+class Limit:
+    """When a board is not fit to be timed.
+
+    Attributes:
+        exceeded: why it is not, from its conditions now and at the start; "" where it is.
+        patience: seconds that a run waits for it in all.
+    """
+
+    exceeded: Callable[[Conditions, Conditions], str]
+    patience: float
+
+
+def _heat(now: Conditions, first: Conditions) -> str:
+    if now.temperature is None or first.temperature is None or now.temperature <= first.temperature + 3:
+        return ""
+    return f"it is {now.temperature - first.temperature:.1f} °C warmer than at the start"
+
+
+def _crowd(now: Conditions, first: Conditions) -> str:
+    if now.pressure is None or now.pressure <= 20:
+        return ""
+    return f"some process waited for a processor in {now.pressure:.0f} % of the last ten seconds"
+
+
+LIMITS = {"heat": Limit(_heat, 60.0), "crowd": Limit(_crowd, 10.0)}
 
 
 def order(models: Sequence[str], seed: int, device: str, index: int) -> list[str]:
@@ -23,6 +54,23 @@ def order(models: Sequence[str], seed: int, device: str, index: int) -> list[str
     shuffled = list(models)
     random.Random(f"{seed}/{device}/{index}").shuffle(shuffled)
     return shuffled
+
+
+def unfit(now: Conditions, first: Conditions) -> dict[str, str]:
+    """The limits that a board exceeds, with the reason; what it does not tell exceeds nothing."""
+    reasons = {name: limit.exceeded(now, first) for name, limit in LIMITS.items()}
+    return {name: why for name, why in reasons.items() if why}
+
+
+def samples(pilot: Process, precision: float) -> int:
+    """How many samples a process needs, so that the error of its median adds little to what differs between processes.
+
+    The standard error of a median of n normal values is 1.25 sigma / sqrt(n); it is to be a quarter of the precision.
+    """
+    centre = stats.median(pilot.samples).estimate
+    sigma = 1.4826 * stats.mad(pilot.samples) / centre
+    wanted = (1.2533 * sigma / (max(precision, 0.001) / 4)) ** 2
+    return min(max(math.ceil(wanted), FEWEST_SAMPLES), MOST_SAMPLES)
 
 
 def spoiled(processes: Sequence[Process]) -> str:

@@ -177,3 +177,24 @@ def verdicts(comparisons: Sequence[tuple[Ratio, float]], alpha: float = 0.05) ->
             plain = verdict(ratio_at(1 - alpha), delta)
             found[index] = "slight" if plain in ("faster", "slower") else plain
     return [found[index] for index in range(len(comparisons))]
+
+
+def beyond(ratios: Sequence[float], delta: float) -> float:
+    """How surprising paired ratios would be if the true one lay within delta of 1: two exact signed-rank tests, one for
+    each side (Hollander, Wolfe & Chicken, section 3.1), the smaller p doubled."""
+    from scipy.stats import wilcoxon
+
+    logs, edge = np.log(np.asarray(ratios, float)), math.log1p(delta)
+    above = wilcoxon(logs - edge, alternative="greater", method="exact").pvalue
+    below = wilcoxon(logs + edge, alternative="less", method="exact").pvalue
+    return min(1.0, 2 * float(min(above, below)))
+
+
+def discoveries(p_values: Sequence[float], rate: float = 0.05) -> list[bool]:
+    """Which of many hypotheses fall if at most this share of those that do may do so by chance (Benjamini & Hochberg,
+    Journal of the Royal Statistical Society B 57, 1995): for layers, of which some may change and many do not."""
+    from scipy.stats import false_discovery_control
+
+    if not p_values:
+        return []
+    return [bool(p <= rate) for p in false_discovery_control(p_values, method="bh")]

@@ -27,11 +27,12 @@ class Entrant:
 
 @dataclass(frozen=True)
 class Asked:
-    """One side of a comparison: a variant, and a model of its own where the two sides have different ones."""
+    """One side of a comparison: a variant; and a model or device of its own where the sides have different ones."""
 
     variant: Variant
     model: Path | None
     label: str
+    device: str = ""
 
 
 # What "--baseline KEY=VALUE" can ask for: the field of Variant, and how its value is read. Keys that repeat add up.
@@ -40,6 +41,7 @@ _KEYS: dict[str, tuple[str, Callable[[str], Any]]] = {
     "threads": ("threads", int),
     "isa-mask": ("isa_mask", str),
     "kernel": ("kernels", lambda text: (text,)),
+    "handicap": ("handicap", float),
 }
 
 
@@ -71,6 +73,17 @@ def side_by_side(paths: Sequence[Path], variant: Variant, twin: bool = False) ->
     )
 
 
+def sweep(paths: Sequence[Path], variant: Variant, threads: Sequence[int]) -> tuple[Entrant, ...]:
+    """Each model on several numbers of threads, the first of which is the baseline of the others."""
+    found = []
+    for name, path in zip(names(paths), paths, strict=True):
+        called = [f"{name} [threads={count}]" for count in threads]
+        for own, count in zip(called, threads, strict=True):
+            on = variant.model_copy(update={"threads": count})
+            found.append(Entrant(own, path, "" if own == called[0] else called[0], on))
+    return tuple(found)
+
+
 def twins(paths: Sequence[Path]) -> tuple[Entrant, ...]:
     """Each model against itself."""
     return tuple(
@@ -96,6 +109,22 @@ def pairs(paths: Sequence[Path], baseline: Asked, candidate: Asked) -> tuple[Ent
     return tuple(found)
 
 
+def boards(baseline: Asked, candidate: Asked) -> tuple[str, str]:
+    """The names of two boards that are compared with each other.
+
+    Raises:
+        UsageError: it is not two boards alone that are asked for: then nobody could tell what made the difference.
+    """
+    plain = all(side.variant == AS_USUAL and side.model is None for side in (baseline, candidate))
+    if not (plain and baseline.device and candidate.device and baseline.device != candidate.device):
+        raise UsageError(
+            "Boards are compared with each other, and with nothing else changed.",
+            "Both sides need a device, and no other key.",
+            "For example: ./inv compare --baseline device=pi4 --candidate device=pi5 --model net.h5",
+        )
+    return baseline.device, candidate.device
+
+
 def asked(words: Sequence[str], option: str) -> Asked:
     """What the words of --baseline or --candidate ask for: key=value pairs, or a git revision; nothing is the tree.
 
@@ -103,7 +132,7 @@ def asked(words: Sequence[str], option: str) -> Asked:
         UsageError: an unknown key, or a value that cannot be.
     """
     fields: dict[str, Any] = {}
-    model = None
+    model, device = None, ""
     for word in words:
         key, mark, value = word.partition("=")
         if not mark:
@@ -111,8 +140,11 @@ def asked(words: Sequence[str], option: str) -> Asked:
         if key == "model":
             model = Path(value)
             continue
+        if key == "device":
+            device = value
+            continue
         if key not in _KEYS:
-            known = ", ".join([*_KEYS, "model"])
+            known = ", ".join([*_KEYS, "model", "device"])
             raise UsageError(
                 f"{option} does not know {key!r}.", "", f"It takes a run, a revision, or: {known}, as key=value"
             )
@@ -122,7 +154,7 @@ def asked(words: Sequence[str], option: str) -> Asked:
         except ValueError:
             raise UsageError(f"{option}: {key} takes a number, not {value!r}.") from None
     label = ", ".join(word.removeprefix("rev=") for word in words if not word.startswith("model=")) or "working tree"
-    return Asked(Variant(**fields), model, label)
+    return Asked(Variant(**fields), model, label, device)
 
 
 def again(run: Run) -> tuple[Entrant, ...]:

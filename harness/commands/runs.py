@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Commands that measure and judge: bench, bench.aa, compare, report."""
+"""Commands that measure and judge: bench, compare, report, history."""
 
 from __future__ import annotations
 
@@ -13,8 +13,7 @@ from typing import Literal, NoReturn
 from invoke.context import Context
 from invoke.exceptions import Exit
 
-from harness.bench import aa, fleet, simulation, store, variants
-from harness.bench import compare as comparison
+from harness.bench import fleet, merge, store, variants
 from harness.bench import history as past
 from harness.bench.events import Event, Finished
 from harness.bench.record import Run, Settings, Variant
@@ -26,6 +25,9 @@ from harness.errors import UsageError
 from harness.options import many, number, span
 from harness.options import path as optional
 from harness.report import export, live, terminal, verdicts
+
+LAYER_ROUNDS = 12
+"""Profiled rounds of a comparison: with twelve, one layer that changed stands out among a hundred that did not."""
 
 SEEDS = ("seed_float", "seed_ste_sign", "seed_dorefa")
 
@@ -41,9 +43,12 @@ def model_files(given: Iterable[str]) -> list[Path]:
     return [Path(name) for name in many(given)] or [Path(relative(ROOT / "models" / f"{s}.h5")) for s in SEEDS]
 
 
-def settings_of(rounds: str | None, budget: str | None, precision: str | None, delta: str | None = None) -> Settings:
+def settings_of(
+    rounds: str | None, budget: str | None, precision: str | None, delta: str | None = None, cold: bool = False
+) -> Settings:
     usual = Settings()
     return Settings(
+        cold=cold,
         rounds=span(rounds, "--rounds") or usual.rounds,
         budget=number(budget, "--budget", float) or usual.budget,
         precision=number(precision, "--precision", float) or usual.precision,
@@ -124,6 +129,7 @@ def bench(
     seed: str | None = None,
     resume: str | None = None,
     twin: bool = False,
+    cold: bool = False,
     dry_run: bool = False,
     json: bool = False,
 ) -> None:
@@ -135,9 +141,17 @@ def bench(
         known = inventory.load(ROOT)
         plan = fleet.again(begun, known.select([d.name for d in begun.devices]))
         follow(fleet.resume(plan, RUNS, begun), json)
-    variant = Variant(threads=number(threads, "--threads"), isa_mask=isa_mask, kernels=tuple(kernel))
-    field = variants.side_by_side(model_files(model), variant, twin)
-    settings = settings_of(rounds, budget, precision)
+    counts = [number(text, "--threads") for text in many([threads] if threads else [])]
+    variant = Variant(threads=counts[0] if counts else None, isa_mask=isa_mask, kernels=tuple(kernel))
+    if len(counts) > 1 and twin:
+        raise UsageError(
+            "--twin and several --threads ask for two baselines of each model.", "", "Give one of the two."
+        )
+    if len(counts) > 1:
+        field = variants.sweep(model_files(model), variant, counts)
+    else:
+        field = variants.side_by_side(model_files(model), variant, twin)
+    settings = settings_of(rounds, budget, precision, cold=cold)
     plan = plan_of("bench", field, device, toolchain, settings, seed, objects, sim)
     if dry_run:
         outlines = list(fleet.dry(plan))
@@ -147,44 +161,6 @@ def bench(
             out.print(terminal.outlines(outlines))
         return
     follow(fleet.bench(plan, RUNS), json)
-
-
-@command("device", "model")
-def bench_aa(
-    c: Context,
-    device: list[str],
-    model: list[str],
-    repetitions: str = "20",
-    toolchain: str | None = None,
-    seed: str | None = None,
-    json: bool = False,
-) -> None:
-    """Measure each model against itself: how often does a board make a difference out of nothing?"""
-    rounds = aa.BLOCK * number(repetitions, "--repetitions")
-    settings = Settings(rounds=(rounds, rounds), precision=0.0, budget=float("inf"))
-    field = variants.twins(model_files(model))
-    done = measured(fleet.bench(plan_of("aa", field, device, toolchain, settings, seed), RUNS))
-    noise = aa.assess(done)
-    for each in noise:
-        if each.blocks >= aa.ENOUGH:
-            store.keep_noise(RUNS, each, done)
-    if json:
-        say_json([asdict(each) for each in noise])
-    else:
-        out.print(terminal.noise(noise))
-    raise Exit(code=verdicts.exit_code(done))
-
-
-@command(runs="simulated runs for each true ratio")
-def bench_simulate(c: Context, runs: str = "2000", seed: str = "0", json: bool = False) -> None:
-    """How often would the verdicts be wrong on a board that drifts? On a simulated one, whose truth is known."""
-    many_runs, start = number(runs, "--runs"), number(seed, "--seed")
-    truths = (1.0, 1.005, 1.02, 1.05)
-    found = [simulation.simulate(truth, many_runs, Settings(), start + i) for i, truth in enumerate(truths)]
-    if json:
-        say_json([asdict(each) for each in found])
-    else:
-        out.print(terminal.simulated(found))
 
 
 @command("baseline", "candidate", "device", "model")
@@ -199,25 +175,35 @@ def compare(
     precision: str | None = None,
     delta: str | None = None,
     toolchain: str | None = None,
+    objects: str | None = None,
+    sim: str | None = None,
     seed: str | None = None,
+    cold: bool = False,
     strict: bool = False,
     json: bool = False,
 ) -> None:
-    """Judge a candidate against a baseline, side by side on devices; of two stored runs, unpaired."""
+    """Judge a candidate against a baseline, side by side on devices; two stored runs, or two boards, unpaired."""
     if not baseline:
         raise UsageError(
             "compare needs a baseline.", "", "A revision, a run, or KEY=VALUE: ./inv compare --baseline HEAD~1"
         )
     if len(baseline) == len(candidate) == 1 and all(store.is_run(RUNS, name) for name in (*baseline, *candidate)):
         old, new = (store.load(store.find(RUNS, name)) for name in (*baseline, *candidate))
-        done = comparison.merge(old, new, store.new_id())
+        done = merge.merge(old, new, store.new_id())
         store.save(RUNS, done)
         show(done, json, strict)
-    field = variants.pairs(
-        model_files(model), variants.asked(baseline, "--baseline"), variants.asked(candidate, "--candidate")
-    )
-    settings = settings_of(rounds, budget, precision, delta)
-    follow(fleet.bench(plan_of("compare", field, device, toolchain, settings, seed), RUNS), json, strict)
+    before, after = variants.asked(baseline, "--baseline"), variants.asked(candidate, "--candidate")
+    settings = settings_of(rounds, budget, precision, delta, cold).model_copy(update={"layer_rounds": LAYER_ROUNDS})
+    if before.device or after.device:
+        boards = variants.boards(before, after)
+        field = variants.side_by_side(model_files(model), Variant())
+        run = measured(fleet.bench(plan_of("bench", field, boards, toolchain, settings, seed, objects, sim), RUNS))
+        done = merge.across(run, *boards, store.new_id())
+        store.save(RUNS, done)
+        show(done, json, strict)
+    field = variants.pairs(model_files(model), before, after)
+    plan = plan_of("compare", field, device, toolchain, settings, seed, objects, sim)
+    follow(fleet.bench(plan, RUNS), json, strict)
 
 
 @command(format="html, json, md, csv, junit, github or trace", output="a file to write it to", open="show the page")

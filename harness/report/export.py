@@ -63,6 +63,7 @@ COLUMNS: dict[str, Callable[[Run, Result], object]] = {
     "file_bytes": lambda _, r: r.model.bnn_bytes,
     "weight_bytes": lambda _, r: r.model.weight_bytes,
     "arena_bytes": lambda _, r: r.case.arena_bytes if r.case else "",
+    "instructions": lambda _, r: r.case.counts.inference if r.case and r.case.counts else "",
     "processes": lambda _, r: len(r.case.processes) if r.case else 0,
     "discarded": lambda _, r: len(r.case.discarded) if r.case else 0,
     "median_ns": lambda _, r: r.time.estimate if r.time else "",

@@ -8,9 +8,11 @@ from typing import Any
 
 from harness.bench.events import (
     Built,
+    Counted,
     Event,
     Failed,
     Gated,
+    Piloted,
     Prepared,
     Profiled,
     Ready,
@@ -59,12 +61,14 @@ _LINES: dict[type[Any], Callable[[Any], str]] = {
     Ready: _ready,
     Gated: _gated,
     Round: _round,
+    Piloted: lambda event: f"{event.device}: {event.model} tried once",
+    Counted: lambda event: f"{event.device}: {event.model} takes {event.counts.inference:,} instructions",
     Profiled: lambda event: f"{event.device}: {event.model} profiled",
     Failed: _failed,
     Stopped: lambda event: f"{event.device}: done, {event.why}",
 }
 
-PASSING: tuple[type[Any], ...] = (Told, Round, Profiled)
+PASSING: tuple[type[Any], ...] = (Told, Piloted, Round, Profiled, Counted)
 """Events that matter only until the next one."""
 
 

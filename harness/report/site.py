@@ -24,7 +24,7 @@ from starlette.responses import HTMLResponse, PlainTextResponse, RedirectRespons
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from harness.bench import compare, store
+from harness.bench import merge, store
 from harness.bench.record import Run
 from harness.errors import UsageError
 from harness.report import export, page
@@ -140,7 +140,7 @@ class Site:
         if len(chosen) != 2:
             raise UsageError(f"{len(chosen)} runs were chosen.", "", "Choose two runs of the list.")
         old, new = map(self._load, chosen)
-        merged = compare.merge(old, new, f"{old.id}..{new.id}")
+        merged = merge.merge(old, new, f"{old.id}..{new.id}")
         command = ("./inv", "compare", "--baseline", old.id, "--candidate", new.id)
         return HTMLResponse(page.render(merged.model_copy(update={"command": command}), home=HOME))
 

@@ -6,16 +6,22 @@ An emulated board is never judged, a wrong output never timed: both rules live h
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from harness.bench import layer_changes
 from harness.bench.compare import Result, SizeChange, pairs_needed, results, sizes
+from harness.bench.layer_changes import LayerChange
 from harness.bench.record import Device, Run
 from harness.bench.stats import Verdict
 from harness.errors import Inconclusive, RegressionProven, WrongOutput
 from harness.report import words
 
 Tone = Literal["good", "plain", "open", "bad"]
+
+LAYERS_SAID = 4
 
 TONES: dict[Verdict, Tone] = {"faster": "good", "same": "plain", "slight": "plain", "unclear": "open", "slower": "bad"}
 
@@ -52,6 +58,7 @@ def sentences(run: Run) -> tuple[Sentence, ...]:
                 said.append(_sentence(run, result))
     if run.kind == "compare":
         said += [_size(change) for change in sizes(run)]
+        said += _layers(layer_changes.find(run))
     order: dict[Tone, int] = {"good": 0, "plain": 1, "open": 2, "bad": 3}
     return tuple(sorted(said, key=lambda sentence: order[sentence.tone]))
 
@@ -90,12 +97,34 @@ def _sentence(run: Run, result: Result) -> Sentence:
 
 
 def _size(change: SizeChange) -> Sentence:
-    what = {"file": "model file", "memory": "working memory", "program": "program"}[change.what]
+    what = {"file": "model file", "memory": "working memory"}.get(change.what, change.what)
     subject = f"{what} of {words.short(change.model)}" + (f" on {change.device}" if change.device else "")
-    sizes_ = f"{words.size(change.before)} before, {words.size(change.after)} now"
+    if change.what == "instructions":
+        larger, smaller = "more", "fewer"
+        rest = f"{change.before:,} before, {change.after:,} now" + (
+            f", most in {words.short(change.most)}" * bool(change.most)
+        )
+    else:
+        larger, smaller = "larger", "smaller"
+        rest = f"{words.size(change.before)} before, {words.size(change.after)} now"
     if change.grown:
-        return Sentence("bad", "▼", subject, "regression, larger", sizes_)
-    return Sentence("plain", "=", subject, "smaller" if change.after < change.before else "hardly larger", sizes_)
+        return Sentence("bad", "▼", subject, f"regression, {larger}", rest)
+    return Sentence("plain", "=", subject, smaller if change.after < change.before else f"hardly {larger}", rest)
+
+
+def _layers(changes: Sequence[LayerChange]) -> Iterator[Sentence]:
+    """The layers that changed most, one sentence for a model on a device."""
+    for model, device in dict.fromkeys((change.model, change.device) for change in changes):
+        own = [change for change in changes if (change.model, change.device) == (model, device)]
+        own.sort(key=lambda change: -abs(math.log(change.ratio.estimate)))
+        said = [f"{words.short(c.layer)} {_times(c.ratio.estimate)}" for c in own[:LAYERS_SAID]]
+        more = f"and {len(own) - LAYERS_SAID} more" if len(own) > LAYERS_SAID else ""
+        subject = f"layers of {words.short(model)} on {device}"
+        yield Sentence("plain", "=", subject, f"{len(own)} changed", _listed(*said, more))
+
+
+def _times(ratio: float) -> str:
+    return f"{words.times(ratio)} slower" if ratio > 1 else f"{words.times(1 / ratio)} faster"
 
 
 def _listed(*parts: str) -> str:

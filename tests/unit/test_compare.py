@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.bench import aa, compare, store, variants
+from harness.bench import aa, merge, store, variants
 from harness.bench.record import Device, Process, Run, Settings, Variant
 from harness.errors import UsageError
 from harness.report import verdicts
@@ -78,7 +78,7 @@ def test_two_stored_runs_are_compared_unpaired_and_never_gate_on_time() -> None:
     new = old.model_copy(
         update={"id": "20261124-000000-0001", "devices": (board.model_copy(update={"cases": tuple(slow)}),)}
     )
-    merged = compare.merge(old, new, "20261125-000000-0002")
+    merged = merge.merge(old, new, "20261125-000000-0002")
     assert [m.baseline for m in merged.models[1::2]] == [m.name for m in merged.models[::2]]
     said = " ".join(map(str, verdicts.sentences(merged)))
     assert "seed_float on this machine: regression, 1.20x slower than before (1.19–1.21)" in said
@@ -97,9 +97,9 @@ def test_unlike_boards_are_not_compared_and_the_unlike_fact_is_named() -> None:
     other = board.model_copy(update={"facts": board.facts | {"governor": "performance"}})
     new = old.model_copy(update={"devices": (other,)})
     with pytest.raises(UsageError, match="governor ondemand before, performance after"):
-        compare.merge(old, new, "x")
+        merge.merge(old, new, "x")
     with pytest.raises(UsageError, match="no device in common"):
-        compare.merge(old, old.model_copy(update={"devices": ()}), "x")
+        merge.merge(old, old.model_copy(update={"devices": ()}), "x")
 
 
 def test_a_side_is_asked_for_by_revision_or_by_key_and_value() -> None:

@@ -53,7 +53,7 @@ def test_what_spoils_numbers_is_said_and_emulated_boards_are_not_judged() -> Non
     case = Case(model="m", processes=(wild,), kernels={"conv": "bconv2d_8x1_scalar"})
     board = device(cases=(case,), host={"isa": ["scalar", "neon"], "pointer_bits": 64})
     assert codes(board) == ["REFERENCE_KERNEL", "RESTLESS", "NO_STEADY_STATE"]
-    assert codes(board.model_copy(update={"emulated": True})) == []
+    assert codes(board.model_copy(update={"emulated": True})) == ["EMULATED"]
     assert "REFERENCE_KERNEL" not in codes(board, Variant(isa_mask="scalar")), "who asks for it need not be told"
 
 

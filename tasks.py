@@ -60,5 +60,5 @@ ns.add_collection(
     ),
     name="device",
 )
-ns.add_collection(group(nets=benchmarks.nets, layers=benchmarks.layers), name="benchmarks")
+ns.add_collection(group(nets=benchmarks.nets, layers=benchmarks.layers, page=benchmarks.page), name="benchmarks")
 ns.add_collection(group(up=boards.lab_up, down=boards.lab_down, status=boards.lab_status), name="lab")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The commands `./inv benchmarks.nets` and `./inv benchmarks.layers`: what other engines take for the same work."""
+"""The commands `./inv benchmarks.*`: what other engines take for the same work, and what a report costs."""
 
 from __future__ import annotations
 
@@ -18,9 +18,10 @@ from benchmarks import layers as float_layers
 from benchmarks import nets as whole_nets
 from harness.commands.console import command, out, say_json, telling
 from harness.cross import build
+from harness.cross.toolchain import ROOT
 from harness.errors import UsageError
 from harness.model import pipeline
-from harness.options import many, number
+from harness.options import many, number, path
 from harness.report import words
 
 ROUNDS, SEED = 7, 1
@@ -73,6 +74,21 @@ def layers(
         say_json([_plain(each) for each in found])
     else:
         out.print(_layers(found))
+
+
+@command()
+def page(c: Context, model: str | None = None, json: bool = False) -> None:
+    """What the report of a model on three boards costs: its size, the time to make it, and until Chromium shows it."""
+    from benchmarks import page as report  # a browser and a page, which no other command needs
+
+    with tempfile.TemporaryDirectory() as folder:
+        found = report.cost(path(model) or ROOT / "models" / "seed_dorefa.h5", Path(folder))
+    if json:
+        say_json(asdict(found))
+    else:
+        made = f"made in {found.cold:.1f} s ({found.cpu:.1f} s of CPU), once more in {found.warm:.1f} s"
+        shown = f"shown by Chromium in {found.shown:.2f} s"
+        out.print(f"{found.nodes} nodes, 3 boards, 30 pairs: {words.size(found.bytes)}, {made}, {shown}")
 
 
 def _plain(raced: float_layers.Raced) -> dict[str, Any]:

@@ -46,9 +46,7 @@ def verdict(run: Run) -> Verdict:
     return Verdict(
         sentences=verdicts.sentences(run),
         tally=verdicts.tally(run),
-        caveats=tuple(
-            sorted(caveats, key=lambda caveat: weights[caveat.weight])
-        ),
+        caveats=tuple(sorted(caveats, key=lambda caveat: weights[caveat.weight])),
     )
 
 

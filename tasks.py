@@ -14,7 +14,7 @@ from invoke.context import Context
 from invoke.exceptions import Exit
 
 from benchmarks import commands as benchmarks
-from harness.commands import boards, models, runs, upkeep
+from harness.commands import boards, kernels, models, runs, upkeep
 from harness.commands.console import command, group
 from harness.commands.trials import bench_aa, bench_planted, bench_simulate
 from harness.cross.toolchain import ROOT
@@ -36,8 +36,8 @@ ns = group(
     explain=models.explain,
     run=models.run,
     verify=models.verify,
-    check=models.check,
-    kernels=models.kernels,
+    check=kernels.check,
+    kernels=kernels.kernels,
     compare=runs.compare,
     history=runs.history,
     test=test,

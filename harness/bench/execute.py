@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +40,7 @@ def outputs(
     with deploy.scratch(transport) as folder:
         arguments = ["run", "--model", model, *options]
         for index, array in enumerate(inputs):
-            transport.put(array.tobytes(), f"{folder}/in{index}")
+            transport.again(partial(transport.put, array.tobytes(), f"{folder}/in{index}"))
             arguments += ["--input", f"{folder}/in{index}"]
         info, _ = checked(transport, binary, ["info", "--model", model])
         described = next(event for event in info if event["type"] == "model")
@@ -99,52 +99,6 @@ def peaks(transport: Transport, binary: str) -> list[Peak]:
     """
     events, _ = checked(transport, binary, ["peaks"])
     return [Peak.model_validate(event) for event in events if event["type"] == "peak"]
-
-
-def kernels(transport: Transport, binary: str, options: Sequence[str]) -> list[Timing]:
-    """The rates of the board's kernels on the shapes of real nets, by `bnn kernels`, against its own peaks.
-
-    Raises:
-        JobFailed, DeviceError.
-    """
-    best: dict[str, float] = {}
-    for peak in peaks(transport, binary):
-        best[peak.name] = max(best.get(peak.name, 0.0), peak.value)
-    floats = best.get("fma", 0.0) / 2  # a multiply-add is two operations and one MAC
-    roofs = {"bconv2d": best.get("popcount", 0.0), "sgemm": floats, "depthwise": floats}
-    events, _ = checked(transport, binary, ["kernels", *options])
-    return [
-        Timing(e["family"], e["kernel"], e["shape"], int(e["macs"]), float(e["ns"]), roofs.get(e["family"], 0.0))
-        for e in events
-        if e["type"] == "kernel"
-    ]
-
-
-@dataclass(frozen=True)
-class Timing:
-    """A kernel on a shape.
-
-    Attributes:
-        macs: of bitpack, which multiplies nothing, elements.
-        roof: the board's peak for the kernel's arithmetic in GMAC/s; 0 where it has none.
-    """
-
-    family: str
-    kernel: str
-    shape: str
-    macs: int
-    ns: float
-    roof: float
-
-    @property
-    def rate(self) -> float:
-        """GMAC/s."""
-        return self.macs / self.ns
-
-    @property
-    def share(self) -> float | None:
-        """Of the roof."""
-        return self.rate / self.roof if self.roof and self.macs else None
 
 
 def failure(device: str, verb: str, events: Sequence[Mapping[str, Any]], ended: job.Ended) -> JobFailed:

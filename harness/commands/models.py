@@ -1,17 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Commands about models and kernels: build, explain, run, verify, check."""
+"""Commands about models: build, explain, run, verify."""
 
 from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from invoke.context import Context
 from invoke.exceptions import Exit
 
-from harness.bench import execute, once, subject, variants, verification
+from harness.bench import once, subject, variants, verification
 from harness.bench.corpus import arrays
 from harness.bench.corpus import read as read_corpus
 from harness.bench.golden import compare as agreement_of
@@ -155,52 +154,3 @@ def verify(
         out.print(terminal.verification(found))
     if any(result.fails or (strict and result.outcome != "ok") for result in found):
         raise Exit(code=WrongOutput.exit_code)
-
-
-@command("device", "family")
-def check(
-    c: Context,
-    device: list[str],
-    family: list[str],
-    seed: str | None = None,
-    toolchain: str | None = None,
-    json: bool = False,
-) -> None:
-    """Check every kernel that a device can run against the scalar one, on the device."""
-    known = inventory.load(ROOT)
-    options = ["--seed", str(number(seed, "--seed"))] if seed else []
-    wanted = many(family)
-    found: dict[str, list[dict[str, Any]]] = {}
-    with telling() as tell:
-        for where in known.select(many(device) or ["local"]):
-            with once.opened(where, toolchain_of(known, where.target, toolchain), tell) as board:
-                events = found.setdefault(where.name, [])
-                for arguments in [["--family", name] for name in wanted] or [[]]:
-                    for event in execute.check(board.link, board.binary, [*arguments, *options]):
-                        events.append(event)
-                        tell(terminal.checked(where.name, event), event["type"] != "failure")
-    if json:
-        say_json(found)
-    else:
-        out.print(terminal.checks(found))
-    if any(event["type"] == "failure" for events in found.values() for event in events):
-        raise Exit(code=WrongOutput.exit_code)
-
-
-@command("device", "family")
-def kernels(c: Context, device: list[str], family: list[str], toolchain: str | None = None, json: bool = False) -> None:
-    """The rate of every kernel on the shapes of real nets, and its share of what the device can do at most."""
-    known = inventory.load(ROOT)
-    found: dict[str, list[execute.Timing]] = {}
-    with telling() as tell:
-        for where in known.select(many(device) or ["local"]):
-            with once.opened(where, toolchain_of(known, where.target, toolchain), tell) as board:
-                tell(f"{where.name}: timing kernels")
-                for arguments in [["--family", name] for name in many(family)] or [[]]:
-                    timings = execute.kernels(board.link, board.binary, arguments)
-                    found.setdefault(where.name, []).extend(timings)
-    if json:
-        rows = {name: [asdict(t) | {"rate": t.rate, "share": t.share} for t in own] for name, own in found.items()}
-        say_json({"devices": rows, "emulated": [d.name for d in known.select(list(found)) if d.emulated]})
-    else:
-        out.print(terminal.kernels(found, {d.name for d in known.select(list(found)) if d.emulated}))

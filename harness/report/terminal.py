@@ -12,15 +12,16 @@ from rich.table import Table
 from rich.text import Text
 
 from harness.bench.aa import Noise
-from harness.bench.execute import Timing
 from harness.bench.history import Line
+from harness.bench.instructions import Counted
+from harness.bench.kernels import Timing
 from harness.bench.outline import Outline
 from harness.bench.record import Agreement, Model, Run
 from harness.bench.simulation import Outcome
 from harness.bench.verification import Verified
 from harness.model.graph import Array
 from harness.model.spikes import Activity
-from harness.report import sections, words
+from harness.report import against, sections, words
 
 _STYLES = {"good": "green", "plain": "", "open": "yellow", "bad": "red"}
 
@@ -186,22 +187,36 @@ def kernels(found: Mapping[str, Sequence[Timing]], emulated: Set[str]) -> Render
     table = Table(box=None, pad_edge=False, header_style="dim")
     for heading in ("device", "kernel", "shape"):
         table.add_column(heading, overflow="fold")
-    for heading in ("time", "rate", "of peak"):
+    for heading in ("time", "rate", "of peak", "over sgemm"):
         table.add_column(heading, justify="right", no_wrap=True)
     for device, timings in found.items():
         name, style = (f"{device} (emulated)", "dim") if device in emulated else (device, "")
         for timing in timings:
             share = f"{timing.share:.0%}" if timing.share and not style else ""
-            cells = (
-                name,
-                timing.kernel,
-                timing.shape,
-                words.duration(timing.ns),
-                f"{words.count(timing.rate * 1e9)}{'MAC' if timing.roof else ''}/s",
-                share,
-            )
+            over = f"{words.digits(timing.over_sgemm)}×" if timing.over_sgemm else ""
+            rate = f"{words.count(timing.rate * 1e9)}{'MAC' if timing.roof else ''}/s"
+            cells = (name, timing.kernel, timing.shape, words.duration(timing.ns), rate, share, over)
             table.add_row(*(Text(cell, style) for cell in cells))
     return table
+
+
+def counts(found: Sequence[Counted]) -> RenderableType:
+    """Instructions and modelled cycles, each beside those of other engines on the same layer."""
+    parts: list[RenderableType] = []
+    for target in dict.fromkeys(each.target for each in found):
+        own = list(against.rows([each for each in found if each.target == target]))
+        cores = list(dict.fromkeys(core for row in own for core in row.rate))
+        table = Table(box=None, pad_edge=False, header_style="dim")
+        for heading in (target, "shape"):
+            table.add_column(heading, overflow="fold")
+        for heading in ("per 1000\nMACs", *cores):
+            table.add_column(heading, justify="right", no_wrap=True)
+        for row in own:
+            rates = (f"{row.rate[core]:.1f}" if core in row.rate else "" for core in cores)
+            cells = (row.engine, row.shape, f"{row.per_kmac:.1f}", *rates)
+            table.add_row(*(Text(cell, "" if row.ours else "dim") for cell in cells))
+        parts.append(table)
+    return Group(*parts, *(Text(note, "dim") for note in against.notes(found)))
 
 
 def outlines(found: Sequence[Outline]) -> RenderableType:

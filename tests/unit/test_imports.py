@@ -59,7 +59,16 @@ def normal(package: str) -> str:
     return package.lower().replace("_", "-")
 
 
-@pytest.mark.parametrize(("part", "extras"), [("harness", ("lab",)), ("tasks.py", ()), ("tests", ("dev", "fuzz"))])
+PARTS = [
+    ("benchmarks", ("peers",)),
+    ("harness", ("counts", "lab")),
+    ("tasks.py", ()),
+    ("tests", ("dev", "fuzz")),
+]
+OWN = {"benchmarks", "harness", "tests"}
+
+
+@pytest.mark.parametrize(("part", "extras"), PARTS)
 def test_every_package_that_is_imported_is_promised(part: str, extras: tuple[str, ...]) -> None:
     distributions = metadata.packages_distributions()
     files = [ROOT / part] if part.endswith(".py") else list((ROOT / part).rglob("*.py"))
@@ -67,7 +76,7 @@ def test_every_package_that_is_imported_is_promised(part: str, extras: tuple[str
     unknown = {
         f"{file.relative_to(ROOT)} imports {name}"
         for file in files
-        for name in {name.split(".")[0] for name in imports(file)} - sys.stdlib_module_names - {"harness", "tests"}
+        for name in {name.split(".")[0] for name in imports(file)} - sys.stdlib_module_names - OWN
         if not promised(*extras) & {normal(package) for package in distributions.get(name, [name])}
     }
     assert not unknown

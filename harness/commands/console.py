@@ -48,6 +48,7 @@ HELP = {
     "json": "one JSON document on standard output and nothing else",
     "run": "id of a run, the beginning of one, or last",
     "corpus": "a folder with a manifest.json",
+    "bad": "check instead that every file of its folder bad/ is refused: one line, 2 s, 500 MB",
     "format": "model formats to take, such as h5 (repeat or separate by commas)",
     "minutes": "how long each campaign lasts; 10 where absent",
     "dry-run": "only say what would be done: commands, bytes, rounds, time",
@@ -105,6 +106,9 @@ def complain(error: Exception) -> int:
     if not isinstance(error, BitrigError):
         problem = unexpected(error)
         error = BitrigError(problem.what, problem.why, problem.remedy)
+    if not news.is_terminal:  # whoever reads a log wants one line for one error
+        news.print(Text(f"✕ {error}"))
+        return error.exit_code
     news.print(Text(f"✕ {error.what}", "bold red"))
     for part in filter(None, (error.why, error.remedy)):
         news.print(Text(part))

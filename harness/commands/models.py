@@ -10,7 +10,7 @@ import numpy as np
 from invoke.context import Context
 from invoke.exceptions import Exit
 
-from harness.bench import once, subject, variants, verification
+from harness.bench import once, refusals, subject, variants, verification
 from harness.bench.corpus import arrays
 from harness.bench.corpus import read as read_corpus
 from harness.bench.golden import compare as agreement_of
@@ -131,11 +131,15 @@ def verify(
     toolchain: str | None = None,
     objects: str | None = None,
     strict: bool = False,
+    bad: bool = False,
     json: bool = False,
 ) -> None:
     """Check every model of a corpus against its golden output, by the reference and on devices."""
     if corpus is None:
         raise UsageError("verify needs a corpus.", "", "For example: ./inv verify --corpus DIR --device local")
+    if bad:
+        _refused(Path(corpus), json)
+        return
     known, found, sound = inventory.load(ROOT), [], []
     with telling() as tell:
         for result, subject in verification.on_host(read_corpus(Path(corpus), tuple(many(format))), optional(objects)):
@@ -153,4 +157,19 @@ def verify(
     else:
         out.print(terminal.verification(found))
     if any(result.fails or (strict and result.outcome != "ok") for result in found):
+        raise Exit(code=WrongOutput.exit_code)
+
+
+def _refused(corpus: Path, json: bool) -> None:
+    """Whether the files of a corpus that must be refused are."""
+    found = []
+    with telling() as tell:
+        for each in refusals.check(refusals.read(corpus), refusals.explain_here(ROOT)):
+            found.append(each)
+            tell(terminal.refused(each), not each.fault)
+    if json:
+        say_json([asdict(each) | {"fault": each.fault} for each in found])
+    else:
+        out.print(terminal.refusals(found))
+    if any(each.fault for each in found):
         raise Exit(code=WrongOutput.exit_code)

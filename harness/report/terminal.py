@@ -17,6 +17,7 @@ from harness.bench.instructions import Counted
 from harness.bench.kernels import Timing
 from harness.bench.outline import Outline
 from harness.bench.record import Agreement, Model, Run
+from harness.bench.refusals import Refusal
 from harness.bench.simulation import Outcome
 from harness.bench.verification import Verified
 from harness.model.graph import Array
@@ -129,6 +130,27 @@ def verification(found: Sequence[Verified]) -> RenderableType:
         said = [f"{own['ok']} ok", f"{own['wrong']} wrong", f"{own['refused']} refused"]
         said += [f"{own['unsupported']} not in scope"] if own["unsupported"] else []
         lines.append(Text(f"{device}: {', '.join(said)}", "bold"))
+    return Group(*lines)
+
+
+def refused(each: Refusal) -> str:
+    icon, outcome = ("✕", each.fault) if each.fault else ("✓", "refused" if each.exit_code else "accepted")
+    cost = f"exit {each.exit_code}, {each.seconds:.2f} s, {each.megabytes:.0f} MB"
+    return f"{icon} {each.name}: {outcome} ({cost})" + (f": {_first(each.said)}" if each.exit_code else "")
+
+
+def _first(said: str) -> str:
+    return said.partition("\n")[0].removeprefix("✕ ")
+
+
+def refusals(found: Sequence[Refusal]) -> RenderableType:
+    """What is not as it should be by name, then the counts and the largest costs."""
+    lines = [Text(refused(each), "red") for each in found if each.fault]
+    refusing = sum(each.exit_code != 0 for each in found)
+    counts = f"{refusing} refused, {len(found) - refusing} accepted"
+    most = max((each.seconds for each in found), default=0.0), max((each.megabytes for each in found), default=0.0)
+    at_most = f"at most {most[0]:.1f} s of processor time and {most[1]:.0f} MB"
+    lines.append(Text(f"{counts}, {len(lines)} not as expected; {at_most}", "bold"))
     return Group(*lines)
 
 

@@ -72,6 +72,16 @@ def changed(tmp_path: Path, base: str, change: Callable[[dict[str, Any]], None])
     return path
 
 
+@pytest.mark.parametrize("version", ["", "2I.1", "².0", "9" * 5000, "10.", "x" * 5000])
+def test_a_version_that_is_none_changes_nothing(version: str, tmp_path: Path) -> None:
+    path = tmp_path / "model.h5"
+    shutil.copyfile(DATA / "base_seq.h5", path)
+    with h5py.File(path, "r+") as file:
+        for place in (file, file["model_weights"]):
+            place.attrs["keras_version"] = version
+    assert importers.load(path).nodes
+
+
 def field(layer: str, key: str, value: Any) -> Callable[[dict[str, Any]], None]:
     return lambda layers: layers[layer]["config"].__setitem__(key, value)
 

@@ -36,6 +36,17 @@ def test_other_open_sizes_are_refused(tmp_path: Path) -> None:
         importers.load(path)
 
 
+@pytest.mark.parametrize("bits", [0, 2.5, -3, np.inf, np.nan, 1e30])
+def test_a_quantiser_has_a_whole_number_of_bits(bits: float, tmp_path: Path) -> None:
+    qonnx = "qonnx.custom_op.general"
+    node = op("Quant", "x", "s", "z", "b", domain=qonnx, signed=1, narrow=0, rounding_mode="ROUND")
+    constants: dict[str, Any] = {"s": np.float32(1), "z": np.float32(0), "b": np.float32(bits)}
+    path = tmp_path / "model.onnx"
+    path.write_bytes(network([node], IMAGE, domains=(qonnx,), **constants).SerializeToString())
+    with pytest.raises(ModelError):
+        importers.load(path)
+
+
 def test_every_unknown_operator_is_named(tmp_path: Path) -> None:
     nodes = [op("LSTM", "x", "x", "x", to="l"), op("Einsum", "l", to="e", equation="ij"), op("Relu", "e")]
     path = tmp_path / "model.onnx"

@@ -6,6 +6,7 @@ What a file is shows in its first bytes; a suffix that says otherwise is no reas
 
 from __future__ import annotations
 
+import re
 import zipfile
 import zlib
 from dataclasses import dataclass
@@ -58,7 +59,8 @@ def read(path: Path) -> Opened:
 
 
 def _opened(architecture: dict[str, Any], weights: Weights, version: str, suffix: str) -> Opened:
-    keras3 = version[:1].isdigit() and int(version.split(".")[0] or 0) >= 3
+    major = re.match(r"[0-9]{1,4}(?=\.)", version)
+    keras3 = major is not None and int(major[0]) >= 3
     shown = version if len(version) <= 20 and version.isprintable() else ""
     producer = f"Keras {shown}" if keras3 else f"tf_keras {shown}" if shown.startswith("2.16") else f"tf.keras {shown}"
     return Opened(architecture, weights, keras3, f"Keras {suffix} ({producer.strip()})")

@@ -37,7 +37,7 @@ def bipolar(t: Translation) -> Value:
 def quant(t: Translation) -> Value:
     """y = (clip(round(x / scale + zero_point), lowest, highest) - zero_point) * scale"""
     scale, zero_point, bits = _scale(t, 1), t.required(2), t.number(3, 0.0)
-    if bits != int(bits) or not 1 <= bits <= MAX_BITS:
+    if not 1 <= bits <= MAX_BITS or bits != int(bits):
         raise ModelError(
             f"{t.label!r}: a quantiser of {bits:g} bits.", "The file is damaged.", "Export the model again."
         )

@@ -229,7 +229,7 @@ def _prelu(writer: _Writer, node: Node) -> None:
     writer.add("PRelu", [x, writer.operand(alpha, len(writer.shape(x)))], node.output)
 
 
-_OPS: Mapping[str, Callable[[_Writer, Node], None]] = {
+OPS: Mapping[str, Callable[[_Writer, Node], None]] = {
     "conv2d": _conv2d,
     "dense": _dense,
     "affine": _affine,
@@ -256,9 +256,9 @@ def encode(graph: Graph) -> bytes:
     """
     writer = _Writer(graph)
     for node in graph.nodes:
-        if node.op not in _OPS:
+        if node.op not in OPS:
             raise UsageError(f"{node.name!r} is a {node.op}: no ONNX is written for that.")
-        _OPS[node.op](writer, node)
+        OPS[node.op](writer, node)
     ports = [
         [helper.make_tensor_value_info(name, TensorProto.FLOAT, writer.shape(name)) for name in names]
         for names in (graph.inputs, graph.outputs)

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy import special
 
 from harness.errors import ModelError, UnsupportedModel
 from harness.model import importers, reference
@@ -62,6 +63,21 @@ CASES = [
     Case("RELU_0_TO_1", lambda x: np.clip(x, 0, 1)),
     Case("HARD_SWISH", lambda x: x * np.clip(x + 3, 0, 6) / 6),
     Case("LEAKY_RELU", lambda x: np.where(x < 0, 0.25 * x, x), table="LeakyReluOptions", options={"Alpha": 0.25}),
+    Case("GELU", lambda x: x * (1 + special.erf(x / np.sqrt(2))) / 2, table="GeluOptions"),
+    Case(
+        "GELU",
+        lambda x: x / (1 + np.exp(-2 * np.sqrt(2 / np.pi) * (x + 0.044715 * x**3))),
+        table="GeluOptions",
+        options={"Approximate": True},
+        name="approximate",
+    ),
+    Case(
+        "RESIZE_NEAREST_NEIGHBOR",
+        lambda x: x.repeat(2, axis=1).repeat(3, axis=2),
+        constants=([8, 18],),
+        table="ResizeNearestNeighborOptions",
+        options={"HalfPixelCenters": True},
+    ),
     Case("LOG_SOFTMAX", lambda x: np.log(_softmax(x)), x=ROWS),
     Case("SOFTMAX", lambda x: _softmax(2 * x), x=ROWS, table="SoftmaxOptions", options={"Beta": 2.0}),
     Case("ELU", lambda x: np.where(x < 0, np.expm1(x), x)),
@@ -223,6 +239,37 @@ def test_arithmetic_on_weights_is_folded(tmp_path: Path) -> None:
     assert len(graph.tensors) == 3
     scaled = np.sign(W) * np.abs(W).mean(axis=1, keepdims=True)
     np.testing.assert_allclose(reference.run(graph, [ROWS])[0], ROWS @ scaled.T, atol=1e-6)
+
+
+@pytest.mark.parametrize("kind", ["CONV_2D", "DEPTHWISE_CONV_2D"])
+def test_a_convolution_of_an_image_taken_apart_is_a_dilated_one(kind: str, tmp_path: Path) -> None:
+    """TensorFlow takes the padding that makes the steps fit off again; the shapes between hold a batch of 1 wrongly."""
+    filters = np.random.default_rng(8).standard_normal((5 if kind == "CONV_2D" else 1, 3, 2, 8)).astype(np.float32)
+    count = 5 if kind == "CONV_2D" else 8
+    tensors = {
+        "x": Tensor(X.shape),
+        "steps": constant([3, 2]),
+        "pads": constant([[3, 5], [1, 1]]),
+        "crops": constant([[0, 2], [0, 0]]),
+        "w": constant(filters),
+        "apart": Tensor((1, 4, 4, 8)),
+        "z": Tensor((1, 2, 3, count)),
+        "y": Tensor((1, 4, 6, count)),
+    }
+    table = "Conv2DOptions" if kind == "CONV_2D" else "DepthwiseConv2DOptions"
+    operators = [
+        Operator("SPACE_TO_BATCH_ND", ["x", "steps", "pads"], ["apart"]),
+        Operator(kind, ["apart", "w", ""], ["z"], table, {"Padding": 1, "StrideH": 1, "StrideW": 1}),
+        Operator("BATCH_TO_SPACE_ND", ["z", "steps", "crops"], ["y"]),
+    ]
+    graph = _load(tmp_path, write(tensors, operators, ["x"], ["y"]))
+    (node,) = graph.nodes
+    assert (node.op, node.params["window"]["dilation_h"], node.params["window"]["dilation_w"]) == ("conv2d", 3, 2)
+    padded = np.pad(X, ((0, 0), (3, 5), (1, 1), (0, 0)))
+    taps = [(i, j, padded[:, 3 * i : 3 * i + 4, 2 * j : 2 * j + 6]) for i in range(3) for j in range(2)]
+    rule = "nhwc,oc->nhwo" if kind == "CONV_2D" else "nhwc,oc->nhwc"
+    expected = sum(np.einsum(rule, part, filters[:, i, j]) for i, j, part in taps)
+    np.testing.assert_allclose(reference.run(graph, [X])[0], expected, atol=1e-5)
 
 
 def test_what_only_computes_a_shape_is_left_out(tmp_path: Path) -> None:

@@ -8,11 +8,9 @@ import math
 import numpy as np
 
 from harness.errors import ModelError
+from harness.model.importers import repeat
 from harness.model.importers.keras.site import UNBOUNDED, Site
 from harness.model.importers.keras.weights import Shape
-
-_MAX_REPEAT = 64
-"""Inputs of one concatenation, of which a nearest-neighbour enlargement is made."""
 
 
 def flatten(site: Site) -> str:
@@ -87,27 +85,19 @@ def cut(site: Site, begin: tuple[int, ...], sizes: Shape, step: tuple[int, ...] 
 
 
 def up_sampling(rank: int, site: Site) -> str:
-    """Each pixel repeated: the image joined with itself along an axis of size 1 behind each of its own."""
+    """Each pixel repeated."""
     site.image(rank + 2)
     if site.fields.raw("interpolation", "nearest") != "nearest":
         raise site.unsupported(f"the interpolation {str(site.fields.raw('interpolation'))[:20]!r}", "Use 'nearest'.")
     factors = site.fields.sizes("size", rank, 2)
-    if max(factors) > _MAX_REPEAT:
-        raise site.unsupported(f"an enlargement by more than {_MAX_REPEAT}")
-    x = site.x
-    for axis, factor in enumerate(factors, start=1):
-        if factor == 1:
-            continue
-        sizes = site.build.shape(x)
-        x = site.reshape(x, (*sizes[: axis + 1], 1, *sizes[axis + 1 :]), f"split_{axis}")
-        x = site.node("concat", (x,) * factor, f"repeat_{axis}", axis=axis + 1)
-        x = site.reshape(x, (*sizes[:axis], sizes[axis] * factor, *sizes[axis + 1 :]), f"join_{axis}")
-    return x
+    if max(factors) > repeat.MOST:
+        raise site.unsupported(f"an enlargement by more than {repeat.MOST}")
+    return repeat.repeated(site.node, site.x, site.shape, (1, *factors, 1))
 
 
 def repeat_vector(site: Site) -> str:
     n, channels = site.image(2)
-    count = site.fields.integer("n", low=1, high=_MAX_REPEAT)
+    count = site.fields.integer("n", low=1, high=repeat.MOST)
     row = site.reshape(site.x, (n, 1, channels), "row")
     return site.node("concat", (row,) * count, axis=1)
 

@@ -12,7 +12,7 @@ from harness.errors import ModelError, UnsupportedModel
 from harness.model import bits
 from harness.model.graph import Graph
 from harness.model.importers.folding import FoldingBuilder
-from harness.model.importers.tflite import elementwise, lce, linear, quantised, shaping
+from harness.model.importers.tflite import dilated, elementwise, lce, linear, quantised, shaping
 from harness.model.importers.tflite.container import Container, Operator, read
 from harness.model.importers.tflite.translation import Translation, short
 
@@ -37,7 +37,7 @@ def load(path: Path, objects: Path | None = None) -> Graph:
         ModelError, UnsupportedModel: see `importers.load`.
     """
     content = path.read_bytes()
-    container = read(path.name, content)
+    container = dilated.joined(read(path.name, content))
     operators = _needed(container)
     _check_known(path.name, container, operators)
     graph = FoldingBuilder(path.stem, len(content))

@@ -110,6 +110,8 @@ _OPTIONS: dict[str, tuple[str, tuple[str, ...]]] = {
     "UNPACK": ("UnpackOptions", ("Axis",)),
     "SPACE_TO_DEPTH": ("SpaceToDepthOptions", ("BlockSize",)),
     "DEPTH_TO_SPACE": ("DepthToSpaceOptions", ("BlockSize",)),
+    "GELU": ("GeluOptions", ("Approximate",)),
+    "RESIZE_NEAREST_NEIGHBOR": ("ResizeNearestNeighborOptions", ("AlignCorners", "HalfPixelCenters")),
     "STRIDED_SLICE": (
         "StridedSliceOptions",
         ("BeginMask", "EndMask", "EllipsisMask", "NewAxisMask", "ShrinkAxisMask"),

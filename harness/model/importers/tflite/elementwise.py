@@ -57,6 +57,24 @@ def hard_swish(t: Translation) -> str:
     return t.emit("affine", (gated, t.constant("sixth", [1 / 6])), **FREE)
 
 
+def gelu(t: Translation) -> str:
+    """Half of x * (1 + erf(x / sqrt 2)); its approximation takes tanh(sqrt(2 / pi) * (x + 0.044715 x^3)) for erf."""
+    x = t.operand(0)
+    if t.option("Approximate"):
+        square = t.emit("unary", (x,), part="square", kind=_kind("SQUARE"))
+        inner = t.emit(
+            "affine", (square, t.constant("cubic", [0.044715]), t.constant("one", [1.0])), part="inner", **FREE
+        )
+        bent = t.emit("arith", (x, inner), part="bent", kind=_kind("MUL"), **FREE)
+        scaled = t.emit("affine", (bent, t.constant("scale", [math.sqrt(2 / math.pi)])), part="scaled", **FREE)
+    else:
+        scaled = t.emit("affine", (x, t.constant("scale", [math.sqrt(0.5)])), part="scaled", **FREE)
+    curve = t.emit("unary", (scaled,), part="curve", kind=_kind("TANH" if t.option("Approximate") else "ERF"))
+    half = t.constant("half", [0.5])
+    gate = t.emit("affine", (curve, half, half), part="gate", **FREE)
+    return t.emit("arith", (x, gate), kind=_kind("MUL"), **FREE)
+
+
 def softmax(t: Translation) -> str:
     return t.emit("softmax", (t.operand(0),), beta=float(t.option("Beta")))
 
@@ -153,6 +171,7 @@ OPERATORS: dict[str, Callable[[Translation], str]] = {
     "PRELU": prelu,
     "LEAKY_RELU": leaky_relu,
     "HARD_SWISH": hard_swish,
+    "GELU": gelu,
     "SOFTMAX": softmax,
     "LOG_SOFTMAX": log_softmax,
     "SELECT": select,

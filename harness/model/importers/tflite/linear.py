@@ -9,7 +9,8 @@ from functools import partial
 
 from harness import abi
 from harness.errors import ModelError
-from harness.model.importers.tflite.translation import FREE, VALID, Translation
+from harness.model.importers.tflite.dilated import PADS
+from harness.model.importers.tflite.translation import FREE, VALID, Pads, Translation
 
 
 def _stride(t: Translation) -> tuple[int, int]:
@@ -20,12 +21,17 @@ def _dilation(t: Translation) -> tuple[int, int]:
     return t.option("DilationHFactor"), t.option("DilationWFactor")
 
 
+def _padding(t: Translation) -> int | Pads:
+    pads: Pads | None = t.operator.options.get(PADS)
+    return t.option("Padding") if pads is None else pads
+
+
 def conv2d(t: Translation) -> str:
     _, height, width, channels = t.image()
     filters = t.weights(1, 4)
     if channels % filters.shape[3]:
         raise ModelError(f"CONV_2D has a filter for {filters.shape[3]} channels, and an input of {channels}.")
-    window = t.window((height, width), filters.shape[1:3], _stride(t), _dilation(t), t.option("Padding"))
+    window = t.window((height, width), filters.shape[1:3], _stride(t), _dilation(t), _padding(t))
     operands, groups = (t.operand(0), t.operand(1), t.optional(2)), channels // filters.shape[3]
     return t.emit("conv2d", operands, window=window, groups=groups, pad_value=0.0, **t.activation())
 
@@ -35,7 +41,7 @@ def depthwise(t: Translation) -> str:
     filters = t.weights(1, 4)
     if filters.shape[0] != 1:
         raise ModelError(f"DEPTHWISE_CONV_2D has a filter of shape {list(filters.shape)}, which should begin with 1.")
-    window = t.window((height, width), filters.shape[1:3], _stride(t), _dilation(t), t.option("Padding"))
+    window = t.window((height, width), filters.shape[1:3], _stride(t), _dilation(t), _padding(t))
     operands = t.operand(0), t.constant("filter", filters.transpose(3, 1, 2, 0)), t.optional(2)
     return t.emit("conv2d", operands, window=window, groups=channels, pad_value=0.0, **t.activation())
 

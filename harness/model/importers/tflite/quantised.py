@@ -33,6 +33,7 @@ _MOVING = frozenset(
         "STRIDED_SLICE",
         "SPACE_TO_DEPTH",
         "DEPTH_TO_SPACE",
+        "RESIZE_NEAREST_NEIGHBOR",
         "PAD",
     }
 )

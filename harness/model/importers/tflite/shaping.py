@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from harness.errors import ModelError
+from harness.model.importers import repeat
 from harness.model.importers.tflite.translation import Translation
 
 
@@ -128,6 +129,17 @@ def depth_to_space(t: Translation) -> str:
     return t.emit("reshape", (turned,), shape=(n, height * block, width * block, channels // (block * block)))
 
 
+def resize_nearest(t: Translation) -> str:
+    """By whole factors: then every pixel is repeated, wherever the centres of pixels are thought to be."""
+    n, height, width, channels = t.image()
+    sizes = t.numbers(1)
+    whole = len(sizes) == 2 and min(sizes) > 0 and not sizes[0] % height and not sizes[1] % width
+    factors = (1, sizes[0] // height, sizes[1] // width, 1) if whole else ()
+    if not whole or max(factors) > repeat.MOST or (t.option("AlignCorners") and max(factors) > 1):
+        raise t.unsupported(f"from {height}x{width} to {sizes}")
+    return repeat.repeated(t.emit, t.operand(0), (n, height, width, channels), factors)
+
+
 def _block(t: Translation, height: int, width: int) -> int:
     block: int = t.option("BlockSize")
     if block < 1 or height % block or width % block:
@@ -151,6 +163,7 @@ OPERATORS: dict[str, Callable[[Translation], str | Sequence[str]]] = {
     "STRIDED_SLICE": strided_slice,
     "SPACE_TO_DEPTH": space_to_depth,
     "DEPTH_TO_SPACE": depth_to_space,
+    "RESIZE_NEAREST_NEIGHBOR": resize_nearest,
 }
 
 SHAPES: dict[str, tuple[int, ...]] = {

@@ -17,6 +17,8 @@ from harness.model.importers.folding import FoldingBuilder
 from harness.model.importers.tflite.container import Container, Operator
 
 SAME, VALID = 0, 1
+Pads = tuple[tuple[int, int], ...]
+"""Before and after each axis of a window."""
 FREE: dict[str, Any] = {"lo": -math.inf, "hi": math.inf}
 """No activation."""
 _ACTIVATIONS = {0: (-math.inf, math.inf), 1: (0.0, math.inf), 2: (-1.0, 1.0), 3: (0.0, 6.0)}
@@ -157,15 +159,15 @@ class Translation:
         kernel: tuple[int, int],
         stride: tuple[int, int],
         dilation: tuple[int, int],
-        padding: int,
+        padding: int | Pads,
     ) -> dict[str, int]:
-        """`struct bnn_window`, with TFLite's padding (0 is "same", 1 is "valid") made explicit."""
+        """`struct bnn_window`, with TFLite's padding (0 is "same", 1 is "valid") made explicit, unless it is."""
         if min(*kernel, *stride, *dilation) < 1:
             raise ModelError(f"{self._label!r}: a kernel, stride or dilation below 1 is not possible.")
-        pads = [
-            shapes.same_padding(*axis) if padding == SAME else (0, 0)
-            for axis in zip(size, kernel, stride, dilation, strict=True)
-        ]
+        pads = padding
+        if isinstance(pads, int):
+            axes = list(zip(size, kernel, stride, dilation, strict=True))
+            pads = tuple(shapes.same_padding(*axis) if padding == SAME else (0, 0) for axis in axes)
         return {
             "kernel_h": kernel[0],
             "kernel_w": kernel[1],

@@ -7,6 +7,7 @@ import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx.reference
@@ -32,8 +33,8 @@ def draw(*shape: int) -> Array:
     return np.random.default_rng(sum(shape)).standard_normal(shape).astype(np.float32)
 
 
-CLAMP = {"lo": -0.5, "hi": np.inf}
-OPEN = {"lo": -np.inf, "hi": np.inf}
+CLAMP: dict[str, Any] = {"lo": -0.5, "hi": np.inf}
+OPEN: dict[str, Any] = {"lo": -np.inf, "hi": np.inf}
 
 CASES: dict[str, Callable[[Builder, str], str]] = {
     "conv2d": lambda b, x: b.node(

@@ -11,6 +11,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
+from harness.errors import UnsupportedModel
 from harness.model import importers
 from tests.unit.onnx_writer import IMAGE, W, floats, network, op, run_ours, run_theirs
 
@@ -73,6 +74,25 @@ OPERATORS: dict[str, onnx.ModelProto] = {
         ],
         IMAGE,
     ),
+    "elu_alpha": network([op("Elu", alpha=0.4)], IMAGE),
+    "celu": network([op("Celu", alpha=0.7)], IMAGE),
+    "selu": network([op("Selu")], IMAGE),
+    "gelu": network([op("Gelu")], IMAGE, opset=20),
+    "gelu_by_tanh": network([op("Gelu", approximate="tanh")], IMAGE, opset=20),
+    "mish": network([op("Mish")], IMAGE),
+    "softsign": network([op("Softsign")], IMAGE),
+    "thresholded": network([op("ThresholdedRelu", alpha=0.3)], IMAGE),
+    "cube": network([op("Pow", "x", "e")], IMAGE, e=np.float32(3)),
+    "resize": network([op("Resize", "x", "", "s", mode="nearest")], IMAGE, s=np.array([1, 1, 2, 3], np.float32)),
+    "resize_as_torch": network(
+        [op("Resize", "x", "", "s", coordinate_transformation_mode="asymmetric", nearest_mode="floor")],
+        IMAGE,
+        s=np.array([1, 1, 2, 3], np.float32),
+    ),
+    "resize_to_sizes": network(
+        [op("MaxPool", kernel_shape=[1, 1], to="p"), op("Resize", "p", "", "", "s")], IMAGE, s=np.array([1, 6, 21, 10])
+    ),
+    "resize_some_axes": network([op("Resize", "x", "", "s", axes=[3, 1])], IMAGE, s=np.array([2, 4], np.float32)),
     "shape_arithmetic_12": network(
         [
             op("Shape", to="s"),
@@ -256,6 +276,23 @@ def test_quant_levels(bits: int, signed: int, narrow: int, lowest: int, highest:
     model = network([node], IMAGE, domains=(QONNX,), s=scale, z=np.float32(0), b=np.float32(bits))
     x = 3 * floats(*IMAGE)
     np.testing.assert_array_equal(run_ours(model, tmp_path, x), _quant(x, scale, 0, lowest, highest))
+
+
+@pytest.mark.parametrize(
+    ("scales", "attributes", "message"),
+    [
+        ([1, 1, 1.5, 1], {}, "by 1.5"),
+        ([1, 1, 2, 2], {"mode": "linear"}, "mode 'linear'"),
+        ([1, 1, 2, 2], {"nearest_mode": "ceil", "coordinate_transformation_mode": "asymmetric"}, "rule"),
+        ([1, 1, 200, 1], {}, "by 200"),
+    ],
+)
+def test_enlargements_that_are_no_repetition(
+    scales: list[float], attributes: dict[str, Any], message: str, tmp_path: Path
+) -> None:
+    model = network([op("Resize", "x", "", "s", **attributes)], IMAGE, s=np.array(scales, np.float32))
+    with pytest.raises(UnsupportedModel, match=message):
+        run_ours(model, tmp_path, floats(*IMAGE))
 
 
 def test_quant_of_weights_is_folded(tmp_path: Path) -> None:

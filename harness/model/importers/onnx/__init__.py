@@ -10,14 +10,16 @@ import numpy as np
 from harness.errors import ModelError, UnsupportedModel
 from harness.model.graph import Graph
 from harness.model.importers.folding import FoldingBuilder
-from harness.model.importers.onnx import constants, elementwise, linear, quantised, shaping
+from harness.model.importers.onnx import activations, constants, elementwise, linear, quantised, resizing, shaping
 from harness.model.importers.onnx.container import STANDARD, Container, Operator, read
 from harness.model.importers.onnx.translation import Translation, Value
 
 _FUNCTIONS: dict[str, shaping.Function] = {
     **elementwise.OPERATORS,
+    **activations.OPERATORS,
     **linear.OPERATORS,
     **shaping.OPERATORS,
+    **resizing.OPERATORS,
     **quantised.OPERATORS,
 }
 

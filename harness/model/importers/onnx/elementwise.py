@@ -17,6 +17,9 @@ from harness.model.importers.onnx.translation import FREE, Translation, Value
 
 Function = Callable[[Translation], Value]
 
+MOST_FACTORS = 8
+"""Of a power that is multiplied out."""
+
 
 def kind(name: str) -> int:
     return abi.constant(f"BNN_{name}")
@@ -59,45 +62,18 @@ def clip(t: Translation) -> Value:
     return through(t, t.operand(0), "clamp", lo=max(float(lo), -math.inf), hi=min(float(hi), math.inf))
 
 
-def relu(t: Translation) -> Value:
-    return through(t, t.operand(0), "clamp", lo=0.0, hi=math.inf)
-
-
-def leaky_relu(t: Translation) -> Value:
-    return through(t, t.operand(0), "prelu", inputs=(t.constant("alpha", [t.attribute("alpha", 0.01)]),))
-
-
-def prelu(t: Translation) -> Value:
-    (x, alpha), order, image = t.together((t.operand(0), t.operand(1)))
-    return t.value(t.emit("prelu", (x, alpha)), order, image)
-
-
-def elu(t: Translation) -> Value:
-    if t.attribute("alpha", 1.0) != 1.0:
-        raise t.unsupported("with an alpha other than 1")
-    return unary("ELU", t)
-
-
-def hard_sigmoid(t: Translation) -> Value:
-    alpha, beta = (0.2, 0.5) if t.kind == "HardSigmoid" else (1 / 6, 0.5)
-    return _gate(t, t.operand(0), t.attribute("alpha", alpha), t.attribute("beta", beta))
-
-
-def hard_swish(t: Translation) -> Value:
-    x = t.operand(0)
-    return binary(t, "MUL", x, _gate(t, x, 1 / 6, 0.5, part="gate"))
-
-
-def _gate(t: Translation, x: Value, alpha: float, beta: float, part: str = "") -> Value:
-    inputs = t.constant("alpha", [alpha]), t.constant("beta", [beta])
-    return through(t, x, "affine", part, inputs, lo=0.0, hi=1.0)
-
-
 def power(t: Translation) -> Value:
-    exponent = t.number(1, 1.0)
-    if exponent not in (2.0, 0.5):
+    """Of a small whole exponent, by multiplying, or of a half."""
+    x, exponent = t.operand(0), t.number(1, 1.0)
+    if exponent == 0.5:
+        return unary("SQRT", t)
+    if exponent not in range(1, MOST_FACTORS + 1):
         raise t.unsupported(f"with exponent {exponent}")
-    return unary("SQUARE" if exponent == 2.0 else "SQRT", t)
+    product = x
+    for at in range(2, int(exponent) + 1):
+        part = "" if at == exponent else str(at)
+        product = through(t, x, "unary", part, kind=kind("SQUARE")) if at == 2 else binary(t, "MUL", product, x, part)
+    return product
 
 
 def reciprocal(t: Translation) -> Value:
@@ -134,25 +110,6 @@ def cast(t: Translation) -> Value:
     raise t.unsupported(f"to {types.DataType.Name(target) if target in types.DataType.values() else target}")
 
 
-def softmax(t: Translation) -> Value:
-    x = t.operand(0)
-    rank = len(x.shape)
-    axis = t.axis(t.attribute("axis", 1 if t.opset < 13 else -1), rank)
-    if t.opset < 13 and axis != rank - 1:
-        # The older operator flattens from its axis on.
-        rows = math.prod(x.shape[:axis])
-        return t.reshaped(_softmax(t, t.reshaped(x, (rows, math.prod(x.shape[axis:]))), 1), x.shape)
-    return _softmax(t, x, axis)
-
-
-def _softmax(t: Translation, x: Value, axis: int) -> Value:
-    order = (*(other for other in range(len(x.shape)) if other != axis), axis)
-    y = t.emit("softmax", (t.place(x, order),), part="softmax" if t.kind == "LogSoftmax" else "", beta=1.0)
-    if t.kind == "LogSoftmax":
-        y = t.emit("unary", (y,), kind=kind("LOG"))
-    return t.value(y, order)
-
-
 _ARITH = {
     "Add": "ADD",
     "Sum": "ADD",
@@ -180,9 +137,6 @@ _UNARY = {
     "Sqrt": "SQRT",
     "Exp": "EXP",
     "Log": "LOG",
-    "Tanh": "TANH",
-    "Sigmoid": "SIGMOID",
-    "Softplus": "SOFTPLUS",
     "Erf": "ERF",
 }
 
@@ -190,12 +144,6 @@ OPERATORS: dict[str, Function] = {
     **{name: partial(arith, row) for name, row in _ARITH.items()},
     **{name: partial(unary, row) for name, row in _UNARY.items()},
     "Clip": clip,
-    "Relu": relu,
-    "LeakyRelu": leaky_relu,
-    "PRelu": prelu,
-    "Elu": elu,
-    "HardSigmoid": hard_sigmoid,
-    "HardSwish": hard_swish,
     "Pow": power,
     "Reciprocal": reciprocal,
     "Where": where,
@@ -203,6 +151,4 @@ OPERATORS: dict[str, Function] = {
     "Cast": cast,
     "Identity": same,
     "Dropout": same,
-    "Softmax": softmax,
-    "LogSoftmax": softmax,
 }

@@ -16,24 +16,37 @@ static enum bnn_status plan(const struct bnn_call *call, struct bnn_plan *plan, 
   return BNN_E_OK;
 }
 
+enum { LANES = 16 }; /* channels whose maxima stay in registers from tap to tap */
+
+/* The largest of a window's taps inside the image, for `channels` channels at most LANES of them. `x` is the first of those
+ * taps; NaN is larger than nothing. */
+static inline void largest(float *y, const float *x, const struct bnn_window_at *at, size_t row_step, size_t column_step,
+                           size_t channels) {
+  float most[LANES];
+  for (size_t c = 0; c < channels; c++) most[c] = -INFINITY;
+  for (uint32_t i = at->rows.first; i < at->rows.last; i++, x += row_step) {
+    const float *tap = x;
+    for (uint32_t j = at->columns.first; j < at->columns.last; j++, tap += column_step)
+      for (size_t c = 0; c < channels; c++) most[c] = tap[c] > most[c] ? tap[c] : most[c];
+  }
+  for (size_t c = 0; c < channels; c++) y[c] = most[c];
+}
+
 static void run(const struct bnn_call *call, const struct bnn_plan *plan, size_t begin, size_t end, uint32_t thread) {
   (void)plan, (void)thread;
   const struct bnn_max_pool2d_params *params = call->params;
+  const struct bnn_window *window = &params->window;
   const struct bnn_value *input = call->inputs[0];
-  size_t channels = input->shape[3], width = call->output->shape[2], height = call->output->shape[1];
+  const size_t channels = input->shape[3], width = call->output->shape[2], height = call->output->shape[1];
+  const size_t column_step = window->dilation_w * channels, row_step = window->dilation_h * input->shape[2] * channels;
   for (size_t pixel = begin; pixel < end; pixel++) {
-    struct bnn_window_at at =
-        bnn_window_at(&params->window, input, (uint32_t)(pixel / width % height), (uint32_t)(pixel % width));
+    struct bnn_window_at at = bnn_window_at(window, input, (uint32_t)(pixel / width % height), (uint32_t)(pixel % width));
+    const float *x = (const float *)input->data +
+                     bnn_tap_pixel(window, input, &at, pixel / (width * height), at.rows.first, at.columns.first) * channels;
     float *y = (float *)call->output->data + pixel * channels;
-    for (size_t c = 0; c < channels; c++) y[c] = -INFINITY;
-    for (uint32_t i = at.rows.first; i < at.rows.last; i++) {
-      for (uint32_t j = at.columns.first; j < at.columns.last; j++) {
-        const float *x = (const float *)input->data +
-                         bnn_tap_pixel(&params->window, input, &at, pixel / (width * height), i, j) * channels;
-        BNN_EACH
-        for (size_t c = 0; c < channels; c++) y[c] = x[c] > y[c] ? x[c] : y[c];
-      }
-    }
+    size_t c = 0;
+    for (; c + LANES <= channels; c += LANES) largest(y + c, x + c, &at, row_step, column_step, LANES);
+    if (c < channels) largest(y + c, x + c, &at, row_step, column_step, channels - c);
   }
 }
 

@@ -11,6 +11,7 @@ struct bnn_taps {
 };
 
 static inline struct bnn_taps bnn_taps_inside(int64_t origin, uint32_t kernel, uint32_t dilation, uint32_t size) {
+  if (origin >= 0 && origin + (int64_t)(kernel - 1) * dilation < size) return (struct bnn_taps){0, kernel};
   int64_t first = origin < 0 ? (-origin + dilation - 1) / dilation : 0;
   int64_t last = origin < size ? ((int64_t)size - origin + dilation - 1) / dilation : 0;
   if (last > kernel) last = kernel;

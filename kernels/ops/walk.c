@@ -40,6 +40,21 @@ static void move_axis(struct bnn_walk *walk, uint32_t to, uint32_t from) {
   for (uint32_t k = 0; k < walk->operands; k++) walk->stride[k][to] = walk->stride[k][from];
 }
 
+enum { LONG_ROW = 4096, SHORT_ROW = 256 };
+
+static void cut_rows(struct bnn_walk *walk) {
+  const uint32_t last = walk->rank - 1;
+  const size_t n = walk->shape[last];
+  if (n <= LONG_ROW || walk->rank == BNN_MAX_RANK) return;
+  size_t piece = LONG_ROW;
+  while (n % piece) piece--;
+  if (piece < SHORT_ROW) return;
+  move_axis(walk, walk->rank++, last);
+  walk->shape[last] = n / piece;
+  walk->shape[last + 1] = piece;
+  for (uint32_t k = 0; k < walk->operands; k++) walk->stride[k][last] *= piece;
+}
+
 void bnn_walk_join(struct bnn_walk *walk) {
   uint32_t kept = 0;
   for (uint32_t axis = 0; axis < walk->rank; axis++) {
@@ -58,6 +73,7 @@ void bnn_walk_join(struct bnn_walk *walk) {
     kept = 1;
   }
   walk->rank = kept;
+  cut_rows(walk);
 }
 
 size_t bnn_walk_rows(const struct bnn_walk *walk) {

@@ -25,7 +25,8 @@ void bnn_word_shape(const struct bnn_value *value, uint32_t shape[BNN_MAX_RANK])
 void bnn_walk_broadcast(struct bnn_walk *walk, const struct bnn_value *output, const struct bnn_value *const *operands,
                         uint32_t count);
 
-/* Drops axes of size 1 and joins axes that are one in all operands, so that rows are as long as can be. Rank becomes at
+/* Drops axes of size 1 and joins axes that are one in all operands, so that rows are long. One of many thousand elements is
+ * cut into equal rows again: threads share rows, and what is done to a row twice finds it in the cache. Rank becomes at
  * least 1. */
 void bnn_walk_join(struct bnn_walk *walk);
 

@@ -13,7 +13,7 @@ from harness.bench.record import Run
 
 @dataclass(frozen=True)
 class Line:
-    """One model on one device in one run; times in ns, None where nothing was timed."""
+    """One model on one device in one run; times in ns; None where nothing was timed, or counted."""
 
     run: str
     created: str
@@ -25,6 +25,7 @@ class Line:
     median: float | None
     low: float | None
     high: float | None
+    instructions: int | None
 
 
 def lines(runs: Sequence[Run], devices: Sequence[str] = (), models: Sequence[str] = ()) -> Iterator[Line]:
@@ -32,18 +33,22 @@ def lines(runs: Sequence[Run], devices: Sequence[str] = (), models: Sequence[str
     for run in runs:
         for result in compare.results(run):
             device, model, time = result.device, result.model.name, result.time
-            if _matches(device.name, devices) and _matches(model, models):
+            if matches(device.name, devices) and matches(model, models):
                 yield Line(
-                    run.id,
-                    run.created,
-                    run.revision[:10],
-                    device.name,
-                    device.emulated,
-                    model,
-                    result.case is not None and result.case.correct,
-                    *((time.estimate, time.low, time.high) if time else (None, None, None)),
+                    run=run.id,
+                    created=run.created,
+                    revision=run.revision[:10],
+                    device=device.name,
+                    emulated=device.emulated,
+                    model=model,
+                    correct=result.case is not None and result.case.correct,
+                    median=time.estimate if time else None,
+                    low=time.low if time else None,
+                    high=time.high if time else None,
+                    instructions=result.case.counts.inference if result.case and result.case.counts else None,
                 )
 
 
-def _matches(name: str, patterns: Sequence[str]) -> bool:
+def matches(name: str, patterns: Sequence[str]) -> bool:
+    """Whether a name is one of these, or matches one as a glob; with none, every name does."""
     return not patterns or any(fnmatchcase(name, pattern) for pattern in patterns)

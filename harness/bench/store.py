@@ -12,7 +12,6 @@ import re
 import secrets
 import tempfile
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -63,19 +62,43 @@ def load(path: Path) -> Run:
         UsageError: there is none, it is damaged, or a newer bitrig wrote it.
     """
     try:
-        data = json.loads(path.read_text("utf-8"))
+        return parse(path.read_text("utf-8"), str(path))
+    except FileNotFoundError:
+        raise UsageError(f"There is no record {path}.", "", "List the runs with: ls runs") from None
+    except (ValueError, OSError) as error:
+        raise _damaged(str(path), error) from None
+
+
+def parse(text: str, place: str) -> Run:
+    """The run of a record's JSON, which was found at `place`.
+
+    Raises:
+        UsageError: it is damaged, or a newer bitrig wrote it.
+    """
+    try:
+        data = json.loads(text)
         if data["schema"] > SCHEMA:
             raise UsageError(
-                f"The record {path} has schema {data['schema']}; this bitrig reads up to {SCHEMA}.",
+                f"The record {place} has schema {data['schema']}; this bitrig reads up to {SCHEMA}.",
                 "A newer bitrig wrote it.",
                 "Update the project (git pull) and try again.",
             )
         return Run.model_validate(data)
-    except FileNotFoundError:
-        raise UsageError(f"There is no record {path}.", "", "List the runs with: ls runs") from None
-    except (ValidationError, ValueError, KeyError, TypeError, OSError) as error:
-        detail = str(error).splitlines()[0]
-        raise UsageError(f"The record {path} cannot be read: {detail}.", "The file was edited or damaged.") from None
+    except (ValidationError, ValueError, KeyError, TypeError) as error:
+        raise _damaged(place, error) from None
+
+
+def readable(path: Path) -> Run | None:
+    """The run of a record; None where it cannot be read: one damaged record does not hide the others."""
+    try:
+        return load(path)
+    except UsageError:
+        return None
+
+
+def _damaged(place: str, error: Exception) -> UsageError:
+    detail = str(error).splitlines()[0]
+    return UsageError(f"The record {place} cannot be read: {detail}.", "The file was edited or damaged.")
 
 
 def keep_noise(runs: Path, noise: Noise, run: Run) -> None:
@@ -110,12 +133,8 @@ def everything(runs: Path) -> list[Run]:
 
 
 def _readable(runs: Path, newest_first: list[str]) -> list[Run]:
-    """What cannot be read is passed over: one damaged record does not hide the others."""
-    found = []
-    for name in reversed(newest_first):
-        with suppress(UsageError):
-            found.append(load(runs / name / RECORD))
-    return found
+    found = (readable(runs / name / RECORD) for name in reversed(newest_first))
+    return [run for run in found if run]
 
 
 def is_run(runs: Path, name: str) -> bool:
@@ -138,10 +157,18 @@ def find(runs: Path, name: str) -> Path:
         return given
     if (given / RECORD).is_file():
         return given / RECORD
-    known = list(ids(runs))
+    return runs / one_of(list(ids(runs)), name) / RECORD
+
+
+def one_of(known: list[str], name: str) -> str:
+    """The id among these, the newest first, that is called so, begins so, or is the last.
+
+    Raises:
+        UsageError: none, or several.
+    """
     matches = known[:1] if name == "last" else [known_id for known_id in known if known_id.startswith(name)]
     if len(matches) == 1:
-        return runs / matches[0] / RECORD
+        return matches[0]
     if matches:
         raise UsageError(
             f"{len(matches)} runs begin with {name!r}.", "", f"Give more of the id: {', '.join(matches[:5])}"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import os
+import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -62,11 +63,15 @@ HELP = {
     "baseline": "a git revision, a stored run, or KEY=VALUE of rev, threads, isa-mask, kernel, model, device (repeat)",
     "cold": "empty the caches before each sample, which is then of one inference",
     "candidate": "likewise; the working tree where absent",
+    "store": "a database that keeps runs of many machines: postgresql://me@host/name, sqlite:///FILE; BITRIG_STORE",
     "delta": "a ratio nearer to 1 than this is no difference",
     "repetitions": "how many runs' worth of rounds",
     "family": "a kernel family (repeat or separate by commas)",
     "name": "a stand-in board (repeat or separate by commas)",
 }
+
+_PASSWORD = re.compile(r"(://[^:/@]*:)[^@]*(@)")
+"""Of an address of a database."""
 
 out = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
 news = Console(stderr=True, highlight=False, soft_wrap=True)
@@ -153,9 +158,10 @@ def say_json(document: Any) -> None:
 
 
 def typed() -> tuple[str, ...]:
-    """The command as a person typed it: the wrapper puts `--search-root DIR` before it."""
+    """The command as a person typed it, without passwords: the wrapper puts `--search-root DIR` before it."""
     words = sys.argv[1:]
-    return ("./inv", *(words[2:] if words[:1] == ["--search-root"] else words))
+    own = words[2:] if words[:1] == ["--search-root"] else words
+    return ("./inv", *(_PASSWORD.sub(r"\1***\2", word) for word in own))
 
 
 def group(**tasks: Any) -> Collection:

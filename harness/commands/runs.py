@@ -3,18 +3,19 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 import webbrowser
 from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
-from typing import Literal, NoReturn
+from typing import TYPE_CHECKING, Literal, NoReturn
 
 from invoke.context import Context
 from invoke.exceptions import Exit
 
-from harness.bench import fleet, merge, store, variants
-from harness.bench import history as past
+from harness.bench import fleet, merge, variants
+from harness.bench import store as stored
 from harness.bench.events import Event, Finished
 from harness.bench.record import Run, Settings, Variant
 from harness.bench.variants import Entrant
@@ -24,7 +25,10 @@ from harness.cross.toolchain import ROOT
 from harness.errors import UsageError
 from harness.options import many, number, span
 from harness.options import path as optional
-from harness.report import export, live, terminal, verdicts
+from harness.report import export, live, past, terminal, verdicts
+
+if TYPE_CHECKING:
+    from harness.bench.shelf import Shelf
 
 LAYER_ROUNDS = 12
 """Profiled rounds of a comparison: with twelve, one layer that changed stands out among a hundred that did not."""
@@ -92,12 +96,16 @@ def measured(events: Iterable[Event]) -> Run:
     raise AssertionError("a run ends with Finished")
 
 
-def follow(events: Iterable[Event], json: bool, strict: bool = False) -> NoReturn:
-    show(measured(events), json, strict)
+def shelf_of(store: str | None) -> Shelf:
+    """Where runs are: opened before anything is measured, so that a database that refuses costs no measurement."""
+    from harness.bench.shelf import Shelf  # SQLAlchemy, which takes a while to load
+
+    return Shelf(RUNS, store or os.environ.get("BITRIG_STORE", ""))
 
 
-def show(done: Run, json: bool, strict: bool = False) -> NoReturn:
-    """Writes the report of a run, prints its summary, and ends with its exit code."""
+def show(done: Run, shelf: Shelf, json: bool, strict: bool = False) -> NoReturn:
+    """Leaves a run on the shelf, writes its report, prints its summary, and ends with its exit code."""
+    shelf.keep(done)
     tell_of(done, json)
     raise Exit(code=verdicts.exit_code(done, strict))
 
@@ -128,19 +136,21 @@ def bench(
     sim: str | None = None,
     seed: str | None = None,
     resume: str | None = None,
+    store: str | None = None,
     twin: bool = False,
     cold: bool = False,
     dry_run: bool = False,
     json: bool = False,
 ) -> None:
     """Prove models right on devices, time them, write the report. Without options: the three seed nets, here."""
+    shelf = shelf_of(store)
     if resume:
-        begun = store.load(store.find(RUNS, resume))
+        begun = stored.load(stored.find(RUNS, resume))
         if begun.finished:
-            show(begun, json)
+            show(begun, shelf, json)
         known = inventory.load(ROOT)
         plan = fleet.again(begun, known.select([d.name for d in begun.devices]))
-        follow(fleet.resume(plan, RUNS, begun), json)
+        show(measured(fleet.resume(plan, RUNS, begun)), shelf, json)
     counts = [number(text, "--threads") for text in many([threads] if threads else [])]
     variant = Variant(threads=counts[0] if counts else None, isa_mask=isa_mask, kernels=tuple(kernel))
     if len(counts) > 1 and twin:
@@ -160,7 +170,7 @@ def bench(
         else:
             out.print(terminal.outlines(outlines))
         return
-    follow(fleet.bench(plan, RUNS), json)
+    show(measured(fleet.bench(plan, RUNS)), shelf, json)
 
 
 @command("baseline", "candidate", "device", "model")
@@ -178,6 +188,7 @@ def compare(
     objects: str | None = None,
     sim: str | None = None,
     seed: str | None = None,
+    store: str | None = None,
     cold: bool = False,
     strict: bool = False,
     json: bool = False,
@@ -187,23 +198,23 @@ def compare(
         raise UsageError(
             "compare needs a baseline.", "", "A revision, a run, or KEY=VALUE: ./inv compare --baseline HEAD~1"
         )
-    if len(baseline) == len(candidate) == 1 and all(store.is_run(RUNS, name) for name in (*baseline, *candidate)):
-        old, new = (store.load(store.find(RUNS, name)) for name in (*baseline, *candidate))
-        done = merge.merge(old, new, store.new_id())
-        store.save(RUNS, done)
-        show(done, json, strict)
+    shelf = shelf_of(store)
+    if len(baseline) == len(candidate) == 1 and all(map(shelf.has, (*baseline, *candidate))):
+        done = merge.merge(shelf.load(*baseline), shelf.load(*candidate), stored.new_id())
+        stored.save(RUNS, done)
+        show(done, shelf, json, strict)
     before, after = variants.asked(baseline, "--baseline"), variants.asked(candidate, "--candidate")
     settings = settings_of(rounds, budget, precision, delta, cold).model_copy(update={"layer_rounds": LAYER_ROUNDS})
     if before.device or after.device:
         boards = variants.boards(before, after)
         field = variants.side_by_side(model_files(model), Variant())
         run = measured(fleet.bench(plan_of("bench", field, boards, toolchain, settings, seed, objects, sim), RUNS))
-        done = merge.across(run, *boards, store.new_id())
-        store.save(RUNS, done)
-        show(done, json, strict)
+        done = merge.across(run, *boards, stored.new_id())
+        stored.save(RUNS, done)
+        show(done, shelf, json, strict)
     field = variants.pairs(model_files(model), before, after)
     plan = plan_of("compare", field, device, toolchain, settings, seed, objects, sim)
-    follow(fleet.bench(plan, RUNS), json, strict)
+    show(measured(fleet.bench(plan, RUNS)), shelf, json, strict)
 
 
 @command(format="html, json, md, csv, junit, github or trace", output="a file to write it to", open="show the page")
@@ -212,21 +223,22 @@ def report(
     run: str = "last",
     format: str = "html",
     output: str | None = None,
+    store: str | None = None,
     open: bool = False,
     json: bool = False,
 ) -> None:
     """Write the report of a stored run anew; or, in another format, to standard output or a file."""
-    done = store.load(store.find(RUNS, run))
+    done = shelf_of(store).load(run)
     if format not in ("html", *export.FORMATS):
         raise UsageError(f"There is no format {format!r}.", "", f"There are html, {', '.join(export.FORMATS)}.")
     if format == "html":
         tell_of(done, json)
     elif output:
-        store.write(Path(output), export.FORMATS[format](done))
+        stored.write(Path(output), export.FORMATS[format](done))
     else:
         say(export.FORMATS[format](done))
     if open:
-        webbrowser.open((RUNS / done.id / store.REPORT).resolve().as_uri())
+        webbrowser.open((RUNS / done.id / stored.REPORT).resolve().as_uri())
 
 
 @command(port="to listen on; a free one where absent")
@@ -243,10 +255,10 @@ def report_serve(c: Context, port: str | None = None, json: bool = False) -> Non
 
 
 @command("device", "model")
-def history(c: Context, device: list[str], model: list[str], json: bool = False) -> None:
+def history(c: Context, device: list[str], model: list[str], store: str | None = None, json: bool = False) -> None:
     """What every stored run measured, the oldest first."""
-    found = list(past.lines(store.everything(RUNS), many(device), many(model)))
+    found = shelf_of(store).lines(many(device), many(model))
     if json:
         say_json([asdict(line) for line in found])
     else:
-        out.print(terminal.history(found))
+        out.print(past.table(found))

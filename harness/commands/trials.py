@@ -10,12 +10,13 @@ from pathlib import Path
 from invoke.context import Context
 from invoke.exceptions import Exit
 
-from harness.bench import aa, fleet, simulation, store, variants
+from harness.bench import aa, fleet, simulation, variants
+from harness.bench import store as stored
 from harness.bench.aa import Planted
 from harness.bench.compare import results
 from harness.bench.record import Settings, Variant
 from harness.commands.console import RUNS, command, out, say_json
-from harness.commands.runs import measured, model_files, plan_of
+from harness.commands.runs import measured, model_files, plan_of, shelf_of
 from harness.options import number
 from harness.report import terminal, trials, verdicts
 
@@ -30,17 +31,20 @@ def bench_aa(
     objects: str | None = None,
     sim: str | None = None,
     seed: str | None = None,
+    store: str | None = None,
     json: bool = False,
 ) -> None:
     """Measure each model against itself: how often does a board make a difference out of nothing?"""
+    shelf = shelf_of(store)
     rounds = aa.BLOCK * number(repetitions, "--repetitions")
     settings = Settings(rounds=(rounds, rounds), precision=0.0, budget=float("inf"))
     field = variants.twins(model_files(model))
     done = measured(fleet.bench(plan_of("aa", field, device, toolchain, settings, seed, objects, sim), RUNS))
+    shelf.keep(done)
     noise = aa.assess(done)
     for each in noise:
         if each.blocks >= aa.ENOUGH:
-            store.keep_noise(RUNS, each, done)
+            stored.keep_noise(RUNS, each, done)
     if json:
         say_json([asdict(each) for each in noise])
     else:

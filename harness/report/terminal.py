@@ -12,7 +12,6 @@ from rich.table import Table
 from rich.text import Text
 
 from harness.bench.aa import Noise
-from harness.bench.history import Line
 from harness.bench.instructions import Counted
 from harness.bench.kernels import Timing
 from harness.bench.outline import Outline
@@ -186,22 +185,6 @@ def noise(found: Sequence[Noise]) -> RenderableType:
         beyond = f"{each.verdicts} would have been called a difference"
         lines.append(Text(f"{each.device}: {alarms}, {beyond}; noise floor {each.floor:.1%}"))
     return Group(*lines)
-
-
-def history(lines: Sequence[Line]) -> RenderableType:
-    """What stored runs measured, a line each."""
-    table = Table(box=None, pad_edge=False, header_style="dim")
-    for heading in ("run", "revision", "device", "model", "outputs"):
-        table.add_column(heading, overflow="fold")
-    for heading in ("time", ""):
-        table.add_column(heading, justify="right", no_wrap=True)
-    for line in lines:
-        device = line.device + (" (emulated)" if line.emulated else "")
-        time = words.duration(line.median) if line.median is not None else "–"
-        cells = (line.run, line.revision, words.short(device), words.short(line.model))
-        outputs = Text("✓" if line.correct else "✕", "green" if line.correct else "red")
-        table.add_row(*map(Text, cells), outputs, time, Text(words.duration_range(line.low, line.high), "dim"))
-    return table
 
 
 def kernels(found: Mapping[str, Sequence[Timing]], emulated: Set[str]) -> RenderableType:

@@ -91,6 +91,7 @@ class Site:
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             self._socket.bind((HOST, port))
+            self._socket.listen()  # from now on a browser waits, even if the server is not yet up
         except OSError as error:
             self._socket.close()
             raise UsageError(
@@ -138,7 +139,7 @@ class Site:
     def compare(self, request: Request) -> Response:
         chosen = sorted(request.query_params.getlist("run"))
         if len(chosen) != 2:
-            raise UsageError(f"{len(chosen)} runs were chosen.", "", "Choose two runs of the list.")
+            raise UsageError(f"Comparing takes two runs, not {len(chosen)}.", "", "Choose two of the list.")
         old, new = map(self._load, chosen)
         merged = merge.merge(old, new, f"{old.id}..{new.id}")
         command = ("./inv", "compare", "--baseline", old.id, "--candidate", new.id)

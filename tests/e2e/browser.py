@@ -9,6 +9,7 @@ import os
 import subprocess
 import tempfile
 from base64 import b64decode
+from importlib.resources import files
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -102,6 +103,15 @@ class Browser:
         self._loaded = False
         self.eval(f"{script}.click()")
         self.wait()
+
+    def complaints(self) -> list[str]:
+        """What axe finds in the page that is serious: a rule and the first place that breaks it.
+
+        Axe is a script that a page's policy would refuse, so the policy has to be bypassed before the page is opened.
+        """
+        self.eval((files("axe_core_python") / "axe.min.js").read_text("utf-8") + "; 0")
+        found = json.loads(self.eval("axe.run().then(r => JSON.stringify(r.violations))"))
+        return [f"{v['id']}: {v['nodes'][0]['html']}" for v in found if v["impact"] in ("serious", "critical")]
 
     def shot(self, top: int = 0, height: int | None = None) -> bytes:
         """A picture (PNG) of the page from `top` on, as high as the page where no height is given."""

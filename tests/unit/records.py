@@ -220,3 +220,19 @@ def story(seed: int = 7) -> Run:
             ),
         ),
     )
+
+
+def deep(blocks: int = 50) -> Run:
+    """A residual net of three nodes a block on one board, of which nothing was timed."""
+    net = model("deep", "binary")
+    nodes: list[Node] = []
+    for at in range(blocks):
+        before = nodes[-1].name if nodes else ""
+        nodes += [
+            Node(name=f"pack_{at}", op="quantize", inputs=(before,)),
+            Node(name=f"conv_{at}", op="bconv2d", inputs=(f"pack_{at}",)),
+            Node(name=f"add_{at}", op="arith", inputs=(f"conv_{at}", before)),
+        ]
+    layers = tuple(net.layers[1].model_copy(update={"name": f"conv_{at}"}) for at in range(blocks))
+    net = net.model_copy(update={"baseline": "", "layers": layers, "graph": tuple(nodes)})
+    return story().model_copy(update={"models": (net,), "devices": (), "caveats": ()})

@@ -6,16 +6,22 @@ from __future__ import annotations
 import base64
 import hashlib
 import io
+import os
 import re
+import subprocess
+import sys
 from html.parser import HTMLParser
 
 import pytest
 from rich.console import Console
 
 from harness.bench.compare import results
-from harness.bench.record import Case, Run
+from harness.bench.record import Case, Node, Run
+from harness.cross.toolchain import ROOT
 from harness.report import page, terminal, verdicts, words
+from harness.report.layers import by_device, changes, layers
 from harness.report.sections import SECTIONS
+from harness.report.sizes import sizes
 from tests.unit.records import story
 
 HOSTILE = "<script>alert(1)</script>\"'&{{7*7}}\u202e\x07" + "x" * 10_000
@@ -108,13 +114,17 @@ def test_the_page_needs_nothing_from_outside_and_allows_only_its_own_script() ->
 
 def test_hostile_names_are_text() -> None:
     run = story()
-    layer = run.models[1].layers[0].model_copy(update={"name": HOSTILE, "reason_text": HOSTILE})
+    worded = {"name": HOSTILE, "layer": HOSTILE, "reason_text": HOSTILE, "remedy": HOSTILE}
+    layer = run.models[1].layers[0].model_copy(update=worded)
+    node = Node(name=HOSTILE, op=HOSTILE, inputs=("", HOSTILE))
     nets = tuple(
         net.model_copy(
             update={
                 "name": HOSTILE + net.name,
                 "baseline": HOSTILE + net.baseline if net.baseline else "",
                 "layers": (layer,),
+                "graph": (node, node),
+                "notes": (HOSTILE,),
             }
         )
         for net in run.models
@@ -131,8 +141,17 @@ def test_hostile_names_are_text() -> None:
     assert "\x1b" not in printed(hostile)
 
 
-def test_the_same_run_gives_the_same_bytes() -> None:
-    assert page.render(story()) == page.render(story())
+def test_the_same_run_gives_the_same_bytes_in_any_process() -> None:
+    script = (
+        "import hashlib; from harness.report import page; from tests.unit.records import story; "
+        "print(hashlib.sha256(page.render(story(), [story()]).encode()).hexdigest())"
+    )
+    digests = {
+        subprocess.check_output([sys.executable, "-c", script], cwd=ROOT, env={**os.environ, "PYTHONHASHSEED": seed})
+        for seed in ("1", "2")
+    }
+    assert len(digests) == 1
+    assert digests == {hashlib.sha256(page.render(story(), [story()]).encode()).hexdigest().encode() + b"\n"}
 
 
 def test_the_record_can_be_had_back_from_the_page() -> None:
@@ -141,6 +160,50 @@ def test_the_record_can_be_had_back_from_the_page() -> None:
     assert href
     record = base64.b64decode(href.removeprefix("data:application/json;base64,"))
     assert Run.model_validate_json(record) == story()
+
+
+def test_the_parts_of_a_size_add_up_to_the_file() -> None:
+    found = sizes(story())
+    assert found is not None
+    assert [size.model.name for size in found] == ["seed_float", "seed_ste_sign", "seed_dorefa"]
+    for size in found:
+        assert sum(bytes for _, bytes in size.parts) == size.model.bnn_bytes
+    plain, binary, _ = found
+    assert plain.predicted == 4 * (864 + 18_432 + 36_864 + 640)
+    assert binary.predicted == 4 * (864 + 640) + (18_432 + 36_864) // 8
+    assert (plain.padding, binary.padding) == (0, 0)
+
+
+def test_kernels_that_do_not_fill_words_are_padded_and_old_records_have_no_size() -> None:
+    net = story().models[1]
+    narrow = net.layers[1].model_copy(update={"kernel_shape": (64, 3, 3, 12)})
+    run = story().model_copy(update={"models": (net.model_copy(update={"layers": (narrow,)}),)})
+    (size,) = sizes(run) or ()
+    assert size.predicted == 64 * 9 * 12 // 8
+    assert size.padding == 64 * 9 * 4 - size.predicted
+    unknown = narrow.model_copy(update={"kernel_shape": ()})
+    assert sizes(run.model_copy(update={"models": (net.model_copy(update={"layers": (unknown,)}),)})) is None
+
+
+def test_changes_come_by_gain_and_the_same_layer_of_several_nets_once() -> None:
+    found = changes(story())
+    assert found is not None
+    gains = [change.gain for change in found.changes]
+    assert gains == sorted(gains, reverse=True)
+    (first,) = [change for change in found.changes if change.layer.name == "conv_1"]
+    assert [model.name for model in first.models] == ["seed_float", "seed_ste_sign", "seed_dorefa"]
+    assert "qemu-aarch64" not in first.saves_ns, "an emulator saves no time"
+    reader = Reader(page.render(story()))
+    assert first.layer.reason_text in reader
+    assert first.layer.remedy in reader
+
+
+def test_bars_of_a_device_share_one_scale() -> None:
+    for _, bars in by_device(layers(story())):
+        assert max(bar.scale for bar in bars) == 1
+        for bar in bars:
+            assert sum(part.share for part in bar.parts) == pytest.approx(1)
+            assert bar.scale == pytest.approx(bar.total / max(other.total for other in bars))
 
 
 @pytest.mark.parametrize("kept", [0, 1, 2, 3])

@@ -32,6 +32,7 @@ _LOOK: Spec = {
         "font": "system-ui, sans-serif",
         "view": {"stroke": None},
         "axis": {
+            "aria": False,
             "labelColor": MUTED,
             "titleColor": MUTED,
             "domainColor": LINE,
@@ -45,6 +46,7 @@ _LOOK: Spec = {
         },
         "axisY": {"minExtent": 38},
         "mark": {"aria": False},
+        "title": {"aria": False},
         "legend": {"disable": True},
     },
 }
@@ -77,9 +79,9 @@ def keys(names: Iterable[str], colours: Sequence[str] = SERIES) -> tuple[Key, ..
 
 
 def marks(rows: Iterable[Spec], kind: str, look: Spec | None = None, **channels: Any) -> Spec:
-    """A layer of a drawing: marks of a kind, one a row; a row's `tip` is what is told of it under the pointer."""
+    """A layer of a drawing: marks of a kind, one a row; the `tip` of a point is what the pointer is told of it."""
     values = list(rows)
-    told = {"description": {"field": "tip", "type": "nominal"}} if values and "tip" in values[0] else {}
+    told = {"description": {"field": "tip", "type": "nominal"}} if kind == "point" else {}
     mark = {"type": kind, **(look or {}), **({"aria": True} if told else {})}
     return {"data": {"values": values}, "mark": mark, "encoding": {**channels, **told}}
 

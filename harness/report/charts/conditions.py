@@ -41,7 +41,7 @@ def chart(device: Device) -> Chart | None:
         last = title == known[-1][0]
         x = number("s", "seconds" if last else None, EXACT, labels=last, ticks=last, grid=False)
         y = number("v", title, tickCount=3)
-        line = marks(({"s": row["s"], "v": row["v"]} for row in rows), "line", {"color": LINE}, x=x, y=y)
+        line = marks(rows, "line", {"color": LINE}, x=x, y=y)
         look = {"size": 30, "stroke": MUTED, "strokeWidth": 0.8, "opacity": 1}
         drawn.append(plot([line, marks(rows, "point", look, x=x, y=y, fill=literal("fill"))], 66))
     return Chart(

@@ -72,15 +72,14 @@ def _strip(points: Sequence[Point], last: bool) -> Spec:
     title = {"text": words.short(points[0].model, 40), "anchor": "start", "fontSize": 12, "color": MUTED, "offset": 6}
     x = number("at", None, {"domain": [-0.4, len(points) - 0.6], **EXACT}, labels=False, ticks=False, grid=False)
     y = number("time", unit, tickCount=3)
-    bare = [{key: value for key, value in row.items() if key != "tip"} for row in rows]
     layers = [
-        marks(bare, "line", {"color": SERIES[0], "opacity": 0.35}, x=x, y=y),
-        marks(bare, "rule", {"color": SERIES[0], "strokeWidth": 2}, x=x, y=number("low", unit), y2={"field": "high"}),
+        marks(rows, "line", {"color": SERIES[0], "opacity": 0.35}, x=x, y=y),
+        marks(rows, "rule", {"color": SERIES[0], "strokeWidth": 2}, x=x, y=number("low", unit), y2={"field": "high"}),
         marks(rows, "point", {"filled": True, "size": 55, "opacity": 1, "color": SERIES[0]}, x=x, y=y),
     ]
     if len(points) <= 8:
         below = {"align": "center", "dy": 12, "color": MUTED, "fontSize": 10}
-        layers.append(marks(bare, "text", below, x=x, y={"value": 70}, text={"field": "commit", "type": "nominal"}))
+        layers.append(marks(rows, "text", below, x=x, y={"value": 70}, text={"field": "commit", "type": "nominal"}))
     return plot(layers, 70, title=title)
 
 

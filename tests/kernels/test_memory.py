@@ -13,10 +13,12 @@ import pytest
 from harness import abi
 from harness.cross import cache, toolchain
 from harness.cross.build import build
-from harness.model import container
-from harness.model.graph import Builder
+from harness.model import bits, container
+from harness.model.graph import Builder, Graph
+from harness.model.passes.order import PASSES
 from tests.kernels.runtime import Runtime
 from tests.kernels.test_loader import MODEL
+from tests.unit.nets import Net, real, window
 
 WRAPPED = ("malloc", "calloc", "realloc", "aligned_alloc")
 
@@ -73,3 +75,55 @@ def test_the_arena_of_branches_is_as_small_as_can_be(runtime: Runtime) -> None:
     b.output(x)
     model = runtime.info(container.encode(b.graph())).line("model")
     assert model["arena_bytes"] == model["live_bytes"]
+
+
+def quick(blocks: tuple[tuple[int, int], ...]) -> Graph:
+    """A net after QuickNet: a float stem, then residual binary layers in blocks of (filters, layers)."""
+    net = Net((1, 64, 64, 3)).conv("stem", blocks[0][0], stride=2, weights=real, bias=True)
+    for filters, layers in blocks:
+        if net.builder.shape(net.x)[-1] != filters:
+            size = net.builder.shape(net.x)[1:3]
+            net.op("max_pool2d", f"pool{filters}", window=window(2, 2, size=size))
+            net.conv(f"widen{filters}", filters, kernel=1, weights=real, bias=True)
+        for layer in range(layers):
+            before = net.x
+            net.quantiser("ste_sign", f"sign{filters}.{layer}").conv(f"conv{filters}.{layer}", filters)
+            net.norm(f"norm{filters}.{layer}").op(
+                "arith", f"add{filters}.{layer}", before, kind=abi.constant("BNN_ADD"), lo=-np.inf, hi=np.inf
+            )
+    last = net.builder.shape(net.x)
+    net.op("mean", "mean", axes=0b110, shape=(1, last[-1]))
+    return net.dense("top", 100, weights=real).graph()
+
+
+def largest_live_set(graph: Graph) -> int:
+    """Bytes of the values that some node cannot do without: what it reads and writes, and what is read later."""
+    size = {
+        name: (
+            bits.words(tensor.shape[-1]) * tensor.elements // tensor.shape[-1]
+            if tensor.dtype == "bits"
+            else tensor.elements
+        )
+        * 4
+        for name, tensor in graph.tensors.items()
+        if tensor.data is None and name not in graph.inputs
+    }
+    last = {name: at for at, node in enumerate(graph.nodes) for name in node.inputs if name in size}
+    made = {node.output: at for at, node in enumerate(graph.nodes)}
+    return max(
+        sum(size[name] for name in size if made[name] <= at <= max(last.get(name, at), made[name]))
+        for at in range(len(graph.nodes))
+    )
+
+
+@pytest.mark.parametrize("blocks", [((64, 4), (128, 4), (256, 4)), ((32, 3), (64, 3))])
+def test_a_net_needs_its_weights_and_hardly_more_than_its_largest_live_set(
+    runtime: Runtime, blocks: tuple[tuple[int, int], ...]
+) -> None:
+    graph = quick(blocks)
+    for _, rewrite in PASSES:
+        graph = rewrite(graph)
+    assert sum(node.op == "bconv2d" for node in graph.nodes) == sum(layers for _, layers in blocks)
+    model = runtime.info(container.encode(graph)).line("model")
+    weights = container.weight_bytes(graph)
+    assert model["packed_bytes"] + model["arena_bytes"] <= weights + 1.2 * largest_live_set(graph)

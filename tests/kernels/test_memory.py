@@ -18,12 +18,12 @@ from harness.model.graph import Builder, Graph
 from harness.model.passes.order import PASSES
 from tests.kernels.runtime import Runtime
 from tests.kernels.test_loader import MODEL
-from tests.unit.nets import Net, real, window
+from tests.unit.nets import quick
 
 WRAPPED = ("malloc", "calloc", "realloc", "aligned_alloc")
 
 
-def test_a_run_allocates_nothing(tmp_path: Path) -> None:
+def test_a_run_allocates_nothing_and_threads_sleep_between_runs(tmp_path: Path) -> None:
     made = build("host")
     zig, counter, model = (
         toolchain.compiler("zig", toolchain.target("host")).program,
@@ -43,10 +43,11 @@ def test_a_run_allocates_nothing(tmp_path: Path) -> None:
         env={**os.environ, **caches},
     )
     for threads in ("1", "3"):
-        opened, planned, ran = map(int, subprocess.check_output([counter, model, threads]).split())
+        opened, planned, ran, idle = map(int, subprocess.check_output([counter, model, threads]).split())
         assert opened > 0
         assert planned > 0
         assert ran == 0
+        assert idle < 30_000  # microseconds; one thread that spun would take 300,000
 
 
 @pytest.mark.parametrize("length", [2, 50])
@@ -75,25 +76,6 @@ def test_the_arena_of_branches_is_as_small_as_can_be(runtime: Runtime) -> None:
     b.output(x)
     model = runtime.info(container.encode(b.graph())).line("model")
     assert model["arena_bytes"] == model["live_bytes"]
-
-
-def quick(blocks: tuple[tuple[int, int], ...]) -> Graph:
-    """A net after QuickNet: a float stem, then residual binary layers in blocks of (filters, layers)."""
-    net = Net((1, 64, 64, 3)).conv("stem", blocks[0][0], stride=2, weights=real, bias=True)
-    for filters, layers in blocks:
-        if net.builder.shape(net.x)[-1] != filters:
-            size = net.builder.shape(net.x)[1:3]
-            net.op("max_pool2d", f"pool{filters}", window=window(2, 2, size=size))
-            net.conv(f"widen{filters}", filters, kernel=1, weights=real, bias=True)
-        for layer in range(layers):
-            before = net.x
-            net.quantiser("ste_sign", f"sign{filters}.{layer}").conv(f"conv{filters}.{layer}", filters)
-            net.norm(f"norm{filters}.{layer}").op(
-                "arith", f"add{filters}.{layer}", before, kind=abi.constant("BNN_ADD"), lo=-np.inf, hi=np.inf
-            )
-    last = net.builder.shape(net.x)
-    net.op("mean", "mean", axes=0b110, shape=(1, last[-1]))
-    return net.dense("top", 100, weights=real).graph()
 
 
 def largest_live_set(graph: Graph) -> int:

@@ -211,3 +211,21 @@ TWO_VALUED = (
     "greater_cast",
     "above_zero",
 )
+
+
+def quick(blocks: tuple[tuple[int, int], ...]) -> Graph:
+    """A net after QuickNet: a float stem, then residual binary layers in blocks of (filters, layers)."""
+    net = Net((1, 64, 64, 3)).conv("stem", blocks[0][0], stride=2, weights=real, bias=True)
+    for filters, layers in blocks:
+        if net.builder.shape(net.x)[-1] != filters:
+            _, height, width, _ = net.builder.shape(net.x)
+            net.op("max_pool2d", f"pool{filters}", window=window(2, 2, size=(height, width)))
+            net.conv(f"widen{filters}", filters, kernel=1, weights=real, bias=True)
+        for layer in range(layers):
+            before = net.x
+            net.quantiser("ste_sign", f"sign{filters}.{layer}").conv(f"conv{filters}.{layer}", filters)
+            net.norm(f"norm{filters}.{layer}").op(
+                "arith", f"add{filters}.{layer}", before, kind=abi.constant("BNN_ADD"), lo=-INF, hi=INF
+            )
+    net.op("mean", "mean", axes=0b110, shape=(1, net.builder.shape(net.x)[-1]))
+    return net.dense("top", 100, weights=real).graph()

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from harness.bench import compare, stats
+from harness.bench import compare, contrast, stats
 from harness.bench.record import Run
 from harness.bench.stats import Interval, Verdict
 
@@ -31,6 +31,7 @@ class Noise:
         false_alarms: blocks whose 95 % interval leaves out a ratio of 1; of `blocks`, 5 % are what was promised.
         verdicts: blocks that were called faster or slower, beyond delta: these would have been regressions.
         floor: 95 % of the blocks' ratios differ from 1 by less than this.
+        others: false alarms of other tools' rules on the same processes.
     """
 
     device: str
@@ -38,6 +39,7 @@ class Noise:
     verdicts: int
     blocks: int
     floor: float
+    others: dict[str, int]
 
 
 @dataclass(frozen=True)
@@ -53,16 +55,20 @@ def assess(run: Run) -> tuple[Noise, ...]:
     """The noise of every device that measured at least one block."""
     found = []
     for device in run.devices:
-        ratios = []
+        ratios, judged = [], []
         for model in run.models:
             if model.baseline and not device.emulated:
-                ours, theirs = (compare.medians(device.case(name)) for name in (model.name, model.baseline))
+                cases = [device.case(name) for name in (model.name, model.baseline)]
+                ours, theirs = map(compare.medians, cases)
                 shared = sorted(ours.keys() & theirs.keys())
                 blocks = [shared[start : start + BLOCK] for start in range(0, len(shared) - BLOCK + 1, BLOCK)]
                 ratios += [stats.ratio([ours[r] for r in block], [theirs[r] for r in block]) for block in blocks]
+                judged += [
+                    [p for case in cases if case for p in case.processes if p.round in block] for block in blocks
+                ]
         if ratios:
             alarms = sum(not (r.low or 0) <= 1 <= (r.high or math.inf) for r in ratios)
             beyond = sum(stats.verdict(r, run.settings.delta) in ("faster", "slower") for r in ratios)
             floor = math.expm1(float(np.quantile([abs(math.log(r.estimate)) for r in ratios], 0.95)))
-            found.append(Noise(device.name, alarms, beyond, len(ratios), floor))
+            found.append(Noise(device.name, alarms, beyond, len(ratios), floor, contrast.alarms(judged)))
     return tuple(found)

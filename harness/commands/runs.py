@@ -96,6 +96,15 @@ def measured(events: Iterable[Event]) -> Run:
     raise AssertionError("a run ends with Finished")
 
 
+def resumed(name: str) -> Run:
+    """The run of this name, gone on with where it is not finished."""
+    begun = stored.load(stored.find(RUNS, name))
+    if begun.finished:
+        return begun
+    known = inventory.load(ROOT)
+    return measured(fleet.resume(fleet.again(begun, known.select([d.name for d in begun.devices])), RUNS, begun))
+
+
 def shelf_of(store: str | None) -> Shelf:
     """Where runs are: opened before anything is measured, so that a database that refuses costs no measurement."""
     from harness.bench.shelf import Shelf  # SQLAlchemy, which takes a while to load
@@ -145,12 +154,7 @@ def bench(
     """Prove models right on devices, time them, write the report. Without options: the three seed nets, here."""
     shelf = shelf_of(store)
     if resume:
-        begun = stored.load(stored.find(RUNS, resume))
-        if begun.finished:
-            show(begun, shelf, json)
-        known = inventory.load(ROOT)
-        plan = fleet.again(begun, known.select([d.name for d in begun.devices]))
-        show(measured(fleet.resume(plan, RUNS, begun)), shelf, json)
+        show(resumed(resume), shelf, json)
     counts = [number(text, "--threads") for text in many([threads] if threads else [])]
     variant = Variant(threads=counts[0] if counts else None, isa_mask=isa_mask, kernels=tuple(kernel))
     if len(counts) > 1 and twin:

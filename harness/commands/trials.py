@@ -16,7 +16,7 @@ from harness.bench.aa import Planted
 from harness.bench.compare import results
 from harness.bench.record import Settings, Variant
 from harness.commands.console import RUNS, command, out, say_json
-from harness.commands.runs import measured, model_files, plan_of, shelf_of
+from harness.commands.runs import measured, model_files, plan_of, resumed, shelf_of
 from harness.options import number
 from harness.report import terminal, trials, verdicts
 
@@ -31,15 +31,19 @@ def bench_aa(
     objects: str | None = None,
     sim: str | None = None,
     seed: str | None = None,
+    resume: str | None = None,
     store: str | None = None,
     json: bool = False,
 ) -> None:
     """Measure each model against itself: how often does a board make a difference out of nothing?"""
     shelf = shelf_of(store)
-    rounds = aa.BLOCK * number(repetitions, "--repetitions")
-    settings = Settings(rounds=(rounds, rounds), precision=0.0, budget=float("inf"))
-    field = variants.twins(model_files(model))
-    done = measured(fleet.bench(plan_of("aa", field, device, toolchain, settings, seed, objects, sim), RUNS))
+    if resume:
+        done = resumed(resume)
+    else:
+        rounds = aa.BLOCK * number(repetitions, "--repetitions")
+        settings = Settings(rounds=(rounds, rounds), budget=float("inf"))
+        field = variants.twins(model_files(model))
+        done = measured(fleet.bench(plan_of("aa", field, device, toolchain, settings, seed, objects, sim), RUNS))
     shelf.keep(done)
     noise = aa.assess(done)
     for each in noise:

@@ -184,6 +184,8 @@ def noise(found: Sequence[Noise]) -> RenderableType:
         alarms = f"{each.false_alarms} of {each.blocks} intervals leave out 1 (5 % were promised)"
         beyond = f"{each.verdicts} would have been called a difference"
         lines.append(Text(f"{each.device}: {alarms}, {beyond}; noise floor {each.floor:.1%}"))
+        others = ", ".join(f"{tool}: {count}" for tool, count in each.others.items())
+        lines.append(Text(f"  of the same processes, one side after the other, others' rules call different: {others}"))
     return Group(*lines)
 
 

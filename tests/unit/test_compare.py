@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from harness.bench import aa, merge, store, variants
-from harness.bench.record import Device, Process, Run, Settings, Variant
+from harness.bench import aa, contrast, layer_changes, merge, store, variants
+from harness.bench.record import Case, Counts, Device, LayerCount, Process, Run, Settings, Variant
 from harness.errors import UsageError
 from harness.report import verdicts
 from tests.unit.records import device, model, story
@@ -137,3 +137,116 @@ def test_emulated_boards_have_no_noise() -> None:
     run = versus(1.0)
     boards: tuple[Device, ...] = tuple(board.model_copy(update={"emulated": True}) for board in run.devices)
     assert aa.assess(run.model_copy(update={"devices": boards})) == ()
+
+
+def counted(run: Run, *inferences: int) -> Run:
+    """The comparison on an emulated board that counted instructions: as many in each of two layers."""
+    (board,) = run.devices
+    cases = tuple(
+        case.model_copy(update={"counts": counts(inference)})
+        for case, inference in zip(board.cases, inferences, strict=True)
+    )
+    return run.model_copy(update={"devices": (board.model_copy(update={"emulated": True, "cases": cases}),)})
+
+
+def counts(inference: int) -> Counts:
+    layers = (("conv_1", 1000), ("conv_2", inference - 1000))
+    return Counts(
+        inference=inference,
+        layers=tuple(LayerCount(name=name, op="conv2d", kernel="k", count=count) for name, count in layers),
+    )
+
+
+def test_more_instructions_on_an_emulated_board_are_a_regression_and_never_a_time() -> None:
+    run = counted(versus(1.0), 100_000, 102_000)
+    said = [str(sentence) for sentence in verdicts.sentences(run)]
+    assert "instructions of net [new] on pi4: regression, more, 100,000 before, 102,000 now, most in conv_2" in said, (
+        said
+    )
+    assert verdicts.exit_code(run) == 3
+    assert verdicts.exit_code(counted(versus(1.0), 100_000, 100_500)) == 0
+    assert verdicts.exit_code(counted(versus(1.0), 100_000, 90_000)) == 0
+    (board,) = run.devices
+    real = run.model_copy(update={"devices": (board.model_copy(update={"emulated": False}),)})
+    assert verdicts.exit_code(real) == 0, "on a board the time is judged"
+
+
+def test_layers_that_changed_are_named_and_the_others_are_not() -> None:
+    run = versus(1.0)
+    (board,) = run.devices
+    draw = random.Random(8)
+    old, new = board.cases
+
+    def profiled(case: Case, **slower: float) -> Case:
+        assert case.profile
+        layers = tuple(
+            layer.model_copy(
+                update={"rounds": tuple(layer.ns * slower.get(layer.name, 1) * draw.gauss(1, 0.01) for _ in range(12))}
+            )
+            for layer in case.profile.layers
+        )
+        return case.model_copy(update={"profile": case.profile.model_copy(update={"layers": layers})})
+
+    cases = (profiled(old), profiled(new, conv_3=1.25, dense=0.8))
+    run = run.model_copy(update={"devices": (board.model_copy(update={"cases": cases}),)})
+    found = layer_changes.find(run)
+    assert {change.layer for change in found} == {"conv_3", "dense"}
+    said = next(str(each) for each in verdicts.sentences(run) if each.subject.startswith("layers of"))
+    assert "2 changed" in said
+    assert "conv_3 1.2" in said
+    assert "slower" in said
+    assert layer_changes.find(versus(1.0)) == (), "one profile decides nothing"
+
+
+def test_two_boards_are_compared_as_boards_and_gate_nothing() -> None:
+    run = story().model_copy(update={"kind": "bench"})
+    board, second, emulated, _ = run.devices
+    second = board.model_copy(update={"name": "pi5", "facts": board.facts | {"cpu": "Cortex-A76"}})
+    made = merge.across(run.model_copy(update={"devices": (board, second, emulated)}), "local", "pi5", "x")
+    (both,) = made.devices
+    assert both.name == "pi5 against local"
+    assert [m.baseline for m in made.models[1::2]] == [f"{m.name} [local]" for m in made.models[1::2]]
+    assert verdicts.exit_code(made) == 0
+    assert "processor Cortex-A72 before, Cortex-A76 after" in made.caveats[-1].evidence
+    with pytest.raises(UsageError, match="emulated"):
+        merge.across(run, "local", emulated.name, "x")
+    sides = [variants.asked([f"device={name}"], "") for name in ("pi4", "pi5")]
+    assert variants.boards(sides[0], sides[1]) == ("pi4", "pi5")
+    for wrong in (variants.asked([], ""), sides[0], variants.asked(["device=pi5", "threads=2"], "")):
+        with pytest.raises(UsageError, match="Boards are compared with each other"):
+            variants.boards(sides[0], wrong)
+
+
+def test_runs_with_cold_caches_are_not_compared_with_others() -> None:
+    cold = story().model_copy(update={"settings": Settings(cold=True)})
+    with pytest.raises(UsageError, match="caches were emptied"):
+        merge.merge(story(), cold, "x")
+
+
+def test_a_sweep_compares_numbers_of_threads_model_by_model() -> None:
+    found = variants.sweep([Path("a.h5"), Path("b.h5")], Variant(isa_mask="scalar"), [1, 2, 4])
+    assert [each.name for each in found[:3]] == ["a [threads=1]", "a [threads=2]", "a [threads=4]"]
+    assert [each.baseline for each in found] == ["", *["a [threads=1]"] * 2, "", *["b [threads=1]"] * 2]
+    assert [each.variant.threads for each in found] == [1, 2, 4] * 2
+    assert {each.variant.isa_mask for each in found} == {"scalar"}
+
+
+def test_other_rules_see_a_drift_as_a_difference() -> None:
+    """A against A on a board that gets 2 % slower meanwhile, and on one that does not."""
+    draw = random.Random(4)
+
+    def block(drift: float) -> list[Process]:
+        levels = [1 + drift * index / 14 + draw.gauss(0, 0.002) for index in range(14)]
+        drawn = [tuple(level * draw.gauss(1, 0.005) for _ in range(30)) for level in levels]
+        made = [
+            Process(round=index // 2, position=index % 2, seconds=index, first=1, batch=1, samples=samples)
+            for index, samples in enumerate(drawn)
+        ]
+        return draw.sample(made, 14)
+
+    drifting, still = (contrast.alarms([block(drift) for _ in range(20)]) for drift in (0.02, 0.0))
+    assert drifting == {"hyperfine": 20, "google/benchmark": 20}
+    assert still["hyperfine"] <= 3
+    assert still["google/benchmark"] >= 5, "each process draws its own level, which repetitions within one do not see"
+    (noise,) = aa.assess(versus(1.0).model_copy(update={"kind": "aa"}))
+    assert set(noise.others) == set(contrast.RULES)

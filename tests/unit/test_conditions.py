@@ -20,10 +20,13 @@ def process(before: Conditions = UNKNOWN, **changes: object) -> Process:
     return made.model_copy(update=changes)
 
 
-def codes(board: Device, variant: Variant = AS_USUAL) -> list[str]:
+def run_of(board: Device, variant: Variant = AS_USUAL) -> Run:
     net = model("m").model_copy(update={"variant": variant})
-    run = Run(id="20261123-000000-0000", created="", version="", models=(net,), devices=(board,))
-    return [caveat.code for caveat in caveats.find(run)]
+    return Run(id="20261123-000000-0000", created="", version="", models=(net,), devices=(board,))
+
+
+def codes(board: Device, variant: Variant = AS_USUAL) -> list[str]:
+    return [caveat.code for caveat in caveats.find(run_of(board, variant))]
 
 
 def test_the_hottest_zone_and_the_fastest_core_count() -> None:
@@ -60,3 +63,17 @@ def test_what_spoils_numbers_is_said_and_emulated_boards_are_not_judged() -> Non
 def test_a_clock_that_moves_is_a_note() -> None:
     clocks = [process(Conditions(frequency=clock)) for clock in (600_000, 1_500_000, 1_500_000)]
     assert codes(device(cases=(Case(model="m", processes=tuple(clocks)),))) == ["FREQUENCY"]
+
+
+def test_a_crowd_and_a_board_that_sees_differences_in_nothing_are_told() -> None:
+    waited = process(Conditions(pressure=35.0), rusage={"involuntary_switches": 12})
+    (crowded,) = caveats.find(run_of(device(cases=(Case(model="m", processes=(waited,)),))))
+    assert (crowded.code, crowded.weight) == ("BUSY", "warn")
+    assert "35 %" in crowded.evidence
+    assert "12 times" in crowded.evidence
+    assert codes(device(noise_floor=0.05)) == ["NOISY"]
+    assert codes(device(noise_floor=0.01)) == []
+
+
+def test_pressure_is_of_the_last_ten_seconds() -> None:
+    assert conditions.parse("pressure 12.50\nload 3.1").pressure == 12.5

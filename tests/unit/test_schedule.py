@@ -7,9 +7,10 @@ from collections import Counter
 from collections.abc import Iterable
 
 import numpy as np
+import pytest
 
 from harness.bench import schedule
-from harness.bench.record import Process, Settings
+from harness.bench.record import Conditions, Process, Settings
 
 
 def process(before: int, after: int) -> Process:
@@ -55,3 +56,23 @@ def test_without_a_pair_the_medians_themselves_must_be_precise() -> None:
     assert schedule.enough({"a": narrow}, {"a": ""}, settings)
     assert not schedule.enough({"a": wide}, {"a": ""}, settings)
     assert schedule.enough({"b": narrow}, {"b": "a"}, settings), "its baseline came to nothing here"
+
+
+def pilot(*samples: float) -> Process:
+    return process(1, 1).model_copy(update={"samples": samples})
+
+
+def test_samples_follow_the_scatter_of_the_pilot() -> None:
+    draw = np.random.default_rng(6)
+    calm, usual, wild = (pilot(*(1000 * (1 + scatter * draw.standard_normal(400)))) for scatter in (1e-4, 0.01, 0.1))
+    assert schedule.samples(calm, 0.01) == schedule.FEWEST_SAMPLES
+    assert schedule.samples(usual, 0.01) == pytest.approx(25, abs=6)  # (1.25 * 1 % / 0.25 %) squared
+    assert schedule.samples(wild, 0.01) == schedule.MOST_SAMPLES
+
+
+def test_a_board_is_waited_for_when_it_is_hot_or_crowded_and_says_so() -> None:
+    first = Conditions(temperature=50.0, pressure=1.0)
+    assert schedule.unfit(Conditions(), first) == {}
+    assert schedule.unfit(Conditions(temperature=52.9, pressure=19.0), first) == {}
+    assert set(schedule.unfit(Conditions(temperature=53.5, pressure=40.0), first)) == {"heat", "crowd"}
+    assert schedule.unfit(Conditions(temperature=90.0), Conditions()) == {}, "what it was at the start nobody knows"

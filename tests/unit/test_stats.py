@@ -120,3 +120,51 @@ def test_chance_does_not_make_a_verdict_among_many() -> None:
             family.append((partial(stats.ratio, candidate.tolist(), baseline.tolist()), 0.0))
         alarms += any(each in ("faster", "slower") for each in stats.verdicts(family))
     assert alarms / 200 <= 0.08
+
+
+def test_many_hypotheses_fall_as_in_the_published_examples() -> None:
+    """Fifteen comparisons of treatments: four are discoveries (Benjamini & Hochberg 1995, section 3.2)."""
+    published = [0.0001, 0.0004, 0.0019, 0.0095, 0.0201, 0.0278, 0.0298, 0.0344]
+    published += [0.0459, 0.3240, 0.4262, 0.5719, 0.6528, 0.7590, 1.000]
+    assert stats.discoveries(published) == [True] * 4 + [False] * 11
+    assert stats.discoveries(published[::-1]) == [False] * 11 + [True] * 4
+    assert stats.discoveries([]) == []
+
+
+@pytest.mark.parametrize(
+    ("p_values", "falls"),
+    [
+        ([0.01, 0.04, 0.03, 0.005], [True, False, False, True]),
+        ([0.02, 0.02, 0.02], [False, False, False]),
+        ([0.0001, 0.0004, 0.0019, 0.0095, 0.0201, 0.0278], [True] * 6),
+        ([0.0001, 0.0004, 0.0019, 0.0095, 0.0201, 0.0278] + 9 * [0.9], [True] * 3 + [False] * 12),
+    ],
+)
+def test_verdicts_step_down_as_holm_did(p_values: list[float], falls: list[bool]) -> None:
+    """Each interval lies beyond delta at every confidence up to 1 - p."""
+
+    def known(p: float) -> stats.Ratio:
+        return lambda confidence: Interval(2.0, 1.5 if 1 - confidence >= p else 0.5, 3.0, 9, confidence)
+
+    found = stats.verdicts([(known(p), 0.03) for p in p_values])
+    assert [each == "slower" for each in found] == falls
+
+
+def test_beyond_asks_whether_a_ratio_is_larger_than_delta() -> None:
+    assert stats.beyond([1.10, 1.11, 1.12, 1.10, 1.09, 1.13, 1.14], 0.03) == pytest.approx(2 / 2**7)
+    assert stats.beyond([0.90, 0.91, 0.92, 0.90, 0.89, 0.93, 0.94], 0.03) == pytest.approx(2 / 2**7)
+    assert stats.beyond([1.01, 1.02, 1.01, 1.02, 1.01, 1.02, 1.01], 0.03) == 1
+
+
+def test_few_discoveries_are_false() -> None:
+    """Forty layers, of which five are 10 % slower: of those called changed, on average 5 % may be wrong."""
+    draw = np.random.default_rng(17)
+    false, missed, runs = 0.0, 0, 60
+    for _ in range(runs):
+        truth = [1.10] * 5 + [1.03] * 35
+        ratios = [(each * np.exp(draw.normal(0, 0.01, 12))).tolist() for each in truth]
+        found = stats.discoveries([stats.beyond(own, 0.03) for own in ratios])
+        false += sum(found[5:]) / max(sum(found), 1)
+        missed += 5 - sum(found[:5])
+    assert false / runs <= 0.07
+    assert missed / (5 * runs) < 0.02

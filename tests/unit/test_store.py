@@ -10,8 +10,10 @@ from pathlib import Path
 import pytest
 
 from harness.bench import store
+from harness.bench.compare import results
 from harness.bench.record import Agreement, Layer
 from harness.errors import UsageError
+from harness.report import export, verdicts
 from tests.unit.records import story
 
 
@@ -80,3 +82,14 @@ def test_names_from_strangers_can_be_shown_anywhere() -> None:
     layer = Layer(name="\x1b[31mred\x9b \u202egnp.exe \ud800 é 日本 😀", op="conv2d")
     assert layer.name == "�[31mred� �gnp.exe � é 日本 😀"
     assert layer.model_dump_json()
+
+
+def test_a_record_of_the_first_schema_still_tells_its_story() -> None:
+    """Written by the first version that had this schema; it lacks every field that was added since."""
+    run = store.load(Path(__file__).parents[1] / "data" / "records" / "schema-1.json")
+    assert run.schema_version == 1
+    slow, fast = results(run)
+    assert [len(result.case.processes) for result in (slow, fast) if result.case] == [7, 7]
+    assert (slow.verdict, fast.verdict) == (None, "faster")
+    assert any("improved, 5" in str(sentence) for sentence in verdicts.sentences(run))
+    assert all(export.FORMATS[form](run) for form in export.FORMATS)

@@ -16,7 +16,7 @@ from pathlib import Path
 from statistics import median
 
 from harness.bench import store, subject
-from harness.bench.record import Agreement, Build, Case, Device, LayerTime, Model, Profile, Run
+from harness.bench.record import Agreement, Build, Case, Device, LayerTime, Model, Profile, Run, Variant
 from harness.model import pipeline
 from harness.report import page
 from tests.e2e.browser import Browser
@@ -85,7 +85,7 @@ def record(model: Path) -> Run:
     rng = random.Random(1)
     binary = pipeline.prepare(model)
     twin = pipeline.twin(binary)
-    plain = subject.model(twin, twin.name)
+    plain = subject.model(twin, twin.name).model_copy(update={"variant": Variant(twin=True)})
     nets = (plain, subject.model(binary, binary.name).model_copy(update={"baseline": plain.name}))
     build = Build(
         target="host", toolchain="zig", compiler="clang", compiler_version="20", binary_sha256="0" * 64, binary_bytes=1

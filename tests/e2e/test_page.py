@@ -14,7 +14,7 @@ from harness.report import page
 from tests.e2e.browser import Browser
 from tests.unit.records import deep, story
 
-SPEED = 4  # the column "Speed" of the comparison
+SPEED = 3  # the column "Speed" of the comparison
 
 
 @pytest.fixture(scope="module")

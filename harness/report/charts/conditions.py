@@ -19,15 +19,17 @@ QUANTITIES: tuple[tuple[str, Callable[[Process], float | None], str], ...] = (
 
 
 def chart(device: Device) -> Chart | None:
-    """One strip a quantity that the board told, a dot a process; discarded processes are hollow."""
+    """One strip a quantity that the board told and that changed, a dot a process; discarded processes are hollow."""
     counted = [(p, True) for case in device.cases for p in case.processes]
     everything = counted + [(p, False) for case in device.cases for p in case.discarded]
     everything.sort(key=lambda pair: pair[0].seconds)
     known = [(t, of, form) for t, of, form in QUANTITIES if sum(of(p) is not None for p, _ in everything) > 1]
     if not known or device.emulated:
         return None
+    moving = [(t, of, form) for t, of, form in known if len({of(p) for p, _ in everything}) > 1] or known
+    still = [row for row in known if row not in moving]
     drawn = []
-    for title, of, form in known:
+    for title, of, form in moving:
         rows: list[Spec] = [
             {
                 "s": p.seconds,
@@ -38,7 +40,7 @@ def chart(device: Device) -> Chart | None:
             for p, kept in everything
             if of(p) is not None
         ]
-        last = title == known[-1][0]
+        last = title == moving[-1][0]
         x = number("s", "seconds" if last else None, EXACT, labels=last, ticks=last, grid=False)
         y = number("v", title, tickCount=3)
         line = marks(rows, "line", {"color": LINE}, x=x, y=y)
@@ -46,7 +48,8 @@ def chart(device: Device) -> Chart | None:
         drawn.append(plot([line, marks(rows, "point", look, x=x, y=y, fill=literal("fill"))], 66))
     return Chart(
         title="Conditions over time",
-        description="A dot is a process; a hollow one belongs to a round that was discarded.",
+        description="A dot is a process; a hollow one belongs to a round that was discarded."
+        + "".join(f" Always the same: {t} {_cell(of(everything[0][0]), form)}." for t, of, form in still),
         svg=draw(strips(drawn), f"Conditions of {words.place(device)}"),
         header=("seconds", *(title for title, *_ in known), "counted"),
         rows=tuple(

@@ -120,7 +120,7 @@ def ratios(run: Run, device: Device) -> Chart | None:
     floor = (
         f"A differs from A by {device.noise_floor:.1%} here."
         if device.noise_floor is not None
-        else "How far A differs from A here, bench.aa would tell."
+        else "The noise floor of this device is unknown: ./inv bench.aa measures it."
     )
     return Chart(
         title="Round by round",

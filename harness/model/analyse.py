@@ -12,6 +12,7 @@ import numpy as np
 from harness.model import transfer, values
 from harness.model.graph import Graph, Node
 from harness.model.reasons import REASONS
+from harness.model.reference import integer
 from harness.model.spread import Spread, spread_of
 from harness.model.values import Grid, Values
 
@@ -33,7 +34,7 @@ class Verdict:
 
     Attributes:
         kind: the kernels that will run it.
-        bits: bits an activation takes there; 32 for float.
+        bits: bits an activation takes there; 8 for int8, 32 for float.
         reason: a code of reasons.py.
         reason_text, remedy: the sentences, filled in.
         activation: the values that arrive, in words.
@@ -80,7 +81,7 @@ def _verdict(graph: Graph, node: Node, known: Mapping[str, Values]) -> Verdict:
     assert x is not None
     assert weight is not None
     arriving = known[x]
-    data = graph.tensors[weight].data
+    data = integer.weights(graph.tensors, node)
     spread = spread_of(data) if data is not None else Spread(0, np.zeros(1), np.ones(1))
     grid = arriving.grid
     planes = (grid.planes if grid else 1) * (spread.grid.planes if spread.count else 1)
@@ -92,12 +93,15 @@ def _verdict(graph: Graph, node: Node, known: Mapping[str, Values]) -> Verdict:
         "planes": planes,
     }
     code = "weight-computed" if data is None else _code(graph, node, known, arriving, spread, words)
-    kind = _KINDS.get(code, "float")
+    coded = graph.tensors[x].dtype == "i8"
+    if coded and code in ("first-layer", "float-layer"):
+        code = "int8"
+    kind = _KINDS.get(code, "int8" if coded else "float")
     reason = REASONS[code]
     return Verdict(
         node,
         kind,
-        grid.planes if grid and kind in ON_BITS else 32,
+        grid.planes if grid and kind in ON_BITS else 8 if coded else 32,
         code,
         reason.sentence.format(**words),
         reason.remedy.format(**words),

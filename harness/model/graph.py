@@ -112,6 +112,10 @@ class Graph:
                     readers[name].append(node)
         return readers
 
+    def operands(self, node: Node) -> list[Tensor | None]:
+        """The tensors of a node's inputs."""
+        return [None if name is None else self.tensors[name] for name in node.inputs]
+
     def constants(self, node: Node) -> Iterator[Tensor]:
         """The constant inputs of a node."""
         for name in node.inputs:

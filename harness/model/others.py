@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from typing import Literal
 
 from harness import abi
-from harness.model.analyse import LAYERS, WORD, Verdict, depthwise
+from harness.model.analyse import LAYERS, ON_BITS, WORD, Verdict, depthwise
 from harness.model.graph import FLOAT_BITS, Graph, Node
 
 Outcome = Literal["binary", "float", "wrong"]
@@ -56,7 +56,7 @@ def _sign_of_signs(graph: Graph, node: Node) -> bool:
 
 def sentence(outcomes: Mapping[str, Outcome], verdicts: Mapping[str, Verdict]) -> str:
     """The difference in one line; empty where there is none."""
-    ours = [name for name, verdict in verdicts.items() if verdict.kind != "float" and name in outcomes]
+    ours = [name for name, verdict in verdicts.items() if verdict.kind in ON_BITS and name in outcomes]
     theirs = [name for name, outcome in outcomes.items() if outcome == "binary"]
     wrong = [name for name, outcome in outcomes.items() if outcome == "wrong"]
     parts = []

@@ -16,9 +16,10 @@ import numpy as np
 from harness.model import analyse, container, importers, others, proof, reference
 from harness.model.analyse import ON_BITS, Kind, Verdict
 from harness.model.graph import Array, Graph, Node
-from harness.model.passes import fuse
+from harness.model.passes import fuse, integers
 from harness.model.passes.order import LOWER, PASSES, TIDY, Pass
 from harness.model.reasons import REASONS
+from harness.model.reference import integer
 from harness.model.simulation import Simulation
 
 SEED = 20_261_123
@@ -130,7 +131,8 @@ class Prepared:
         }
 
     def random_inputs(self, seed: int = SEED) -> list[Array]:
-        """Standard normal inputs, the same on every machine; of a spiking model, STEPS time steps.
+        """Standard normal inputs (of int8, all codes alike), the same on every machine; of a spiking model, STEPS time
+        steps.
 
         An input that holds levels takes the highest of them with the chance SPIKE_RATE, which is 1 for a spike.
         """
@@ -140,6 +142,9 @@ class Prepared:
         for name in self.graph.inputs:
             size = self.graph.tensors[name].shape
             shape = (steps * size[0], *size[1:]) if size else size
+            if self.graph.tensors[name].dtype == "i8":
+                inputs.append(draw.integers(integer.LOWEST, integer.HIGHEST, shape, np.int8, endpoint=True))
+                continue
             if levels := self.graph.levels.get(name):
                 x = np.where(draw.random(shape) < SPIKE_RATE, max(levels), min(levels))
             else:
@@ -198,11 +203,11 @@ def prepare(path: Path, objects: Path | None = None, sim: Simulation | str = "")
 
 
 def twin(prepared: Prepared) -> Prepared:
-    """The float version of the same net: the same weights and quantisers, every layer a float convolution.
+    """The float version of the same net: the same weights and quantisers, every layer on bits a float convolution.
 
-    What binarising buys on a board is the ratio of the two.
+    Layers of int8 stay what they are in the file. What binarising buys on a board is the ratio of the two.
     """
-    plain = fuse.fuse(_through(TIDY, prepared.graph))
+    plain = integers.keep_codes(fuse.fuse(_through(TIDY, prepared.graph)))
     layers = tuple(
         replace(
             layer,
@@ -213,6 +218,8 @@ def twin(prepared: Prepared) -> Prepared:
             remedy="",
             param_bytes=sum(_constant_bytes(plain, part) for part in plain.nodes if belongs(part.name, layer.name)),
         )
+        if layer.kind != "int8"
+        else layer
         for layer in prepared.layers
     )
     return replace(prepared, name=f"{prepared.name} (float twin)", binary=plain, layers=layers, elsewhere=())

@@ -39,6 +39,7 @@ _TABLE = (
         "its input is {activation} (from {source}) and its weights are {weight}: three values are the mean of two "
         "signs, so the bit kernel runs once for each of {planes} pairs of bit planes",
     ),
+    Reason("int8", "its weights and its input are int8 in the file: integer kernels run it as it is"),
     Reason("packed", "the file already holds it in bits"),
     Reason("twin", "it belongs to the float twin, which runs every layer in float on purpose"),
     Reason(

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 Shape = tuple[int, ...]
 
 MAX_RANK = 6
+CODES = 256
+"""Of int8."""
 MAX_ELEMENTS = 1 << 28
 """Elements of one tensor. The largest layer of the Larq zoo has 37.7 million."""
 
@@ -151,8 +153,8 @@ def _dense(node: Node, present: list[Tensor], operands: list[Tensor | None], _: 
     x, weight = present[0].shape, present[1].shape
     if len(weight) != 2 or not x or weight[1] != x[-1]:
         raise ModelError(f"{node.name!r}: a weight of {list(weight)} does not fit an input of {list(x)}.")
-    if len(operands) > 2:
-        _vector(node, operands[2], weight[0], "bias")
+    for operand, what in zip(operands[2:], ("bias", "scale"), strict=False):
+        _vector(node, operand, weight[0], what)
     return (*x[:-1], weight[0])
 
 
@@ -259,6 +261,12 @@ def _lif(node: Node, present: list[Tensor], operands: list[Tensor | None], _: Sh
     return x
 
 
+def _lookup(node: Node, present: list[Tensor], *_: Any) -> Shape:
+    if present[1].shape != (CODES,):
+        raise ModelError(f"{node.name!r}: a table of {list(present[1].shape)} has no entry for each of {CODES} codes.")
+    return present[0].shape
+
+
 _RULES: dict[str, Callable[..., Shape]] = {
     "conv2d": _conv,
     "conv2d_transpose": _conv_transpose,
@@ -285,4 +293,6 @@ _RULES: dict[str, Callable[..., Shape]] = {
     "reshape": _reshape,
     "transpose": _transpose,
     "lif": _lif,
+    "convert": _same,
+    "lookup": _lookup,
 }

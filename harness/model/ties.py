@@ -37,7 +37,7 @@ def lands_on_zero(graph: Graph, node: Node, known: Mapping[str, Values]) -> bool
     if layer is None or layer.op not in ("conv2d", "dense", "conv2d_transpose"):
         return True
     kernel = work.tensors[str(layer.inputs[1])].data
-    if kernel is None:
+    if kernel is None or kernel.dtype != np.float32:
         return True
     weights, grid = spread_of(kernel), known[str(layer.inputs[0])].grid
     if grid is None or not weights.count or not weights.symmetric:

@@ -16,6 +16,7 @@ import numpy as np
 from harness import abi
 from harness.model import reference, ties
 from harness.model.graph import Array, Graph, Node, Tensor
+from harness.model.reference import integer
 from harness.model.spread import spread_of
 from harness.model.values import MAX_LEVELS, REAL, Values, of_constant, of_levels, union
 
@@ -37,15 +38,30 @@ def analyse(graph: Graph) -> dict[str, Values]:
     scene = Scene(graph, found)
     weights = {node.inputs[1] for node in graph.nodes if RULES[node.op] in (_layer, _real)}
     for name, tensor in graph.tensors.items():
-        if tensor.data is not None and tensor.dtype == "f32" and name not in weights:
+        if tensor.data is not None and tensor.dtype in ("f32", "i8") and name not in weights:
             found[name] = of_constant(tensor)
     for name in graph.inputs:
         found[name] = of_levels(graph.levels[name], name) if name in graph.levels else Values(source=name)
     for node in graph.nodes:
         operands = [found.get(name, REAL) for name in node.inputs if name is not None]
-        result = RULES[node.op](node, operands, scene)
+        result = _on_grid(RULES[node.op](node, operands, scene), graph.tensors[node.output])
         found[node.output] = result if result.source else replace(result, source=node.name)
     return found
+
+
+def _on_grid(found: Values, tensor: Tensor) -> Values:
+    """What is left of values that are rounded to the codes of int8. Each code is met more than by chance."""
+    if tensor.dtype != "i8":
+        return found
+    lowest, highest = integer.ends(tensor)
+    if found.levels is None:
+        lo, hi = max(found.lo, lowest), min(found.hi, highest)
+        if not (hi - lo) / tensor.scale < MAX_LEVELS - 1:
+            return replace(found, lo=lo, hi=hi, exact=None, whole=False)
+        levels = np.arange(np.floor(lo / tensor.scale), np.ceil(hi / tensor.scale) + 1) * tensor.scale
+        found = replace(found, levels=tuple(np.clip(levels, lo, hi)))
+    held = [integer.decode(integer.encode(np.asarray(each), tensor), tensor) for each in (found.levels, found.rare)]
+    return of_levels(held[0], found.source, held[1])
 
 
 def _layer(node: Node, operands: list[Values], scene: Scene) -> Values:
@@ -56,6 +72,16 @@ def _layer(node: Node, operands: list[Values], scene: Scene) -> Values:
     if operands[0].levels is not None and (kernel is None or spread_of(kernel).count):
         exact = None
     return Values(lo, hi, None, node.name, exact=exact)
+
+
+def _lookup(node: Node, operands: list[Values], scene: Scene) -> Values:
+    x, results = (tensor for tensor in scene.graph.operands(node) if tensor is not None)
+    assert results.data is not None
+    first, last = (int(integer.encode(np.float32(end), x)) for end in (operands[0].lo, operands[0].hi))
+    output = scene.graph.tensors[node.output]
+    return of_levels(
+        integer.decode(results.data[first - integer.LOWEST : last - integer.LOWEST + 1], output), node.name
+    )
 
 
 def _real(node: Node, operands: list[Values], scene: Scene) -> Values:
@@ -114,8 +140,10 @@ def _map(node: Node, operands: list[Values], scene: Scene) -> Values:
         sets = [operands[at].levels or () for at in varying]
         if np.prod([len(levels) for levels in sets], dtype=np.int64) <= MAX_LEVELS:
             beyond = [(*(operands[at].levels or ()), *operands[at].rare) for at in varying]
-            return of_levels(_evaluate(node, tensors, varying, sets), source, _evaluate(node, tensors, varying, beyond))
-    ends = _ends(node, tensors, varying, operands)
+            return of_levels(
+                _evaluate(node, scene, tensors, varying, sets), source, _evaluate(node, scene, tensors, varying, beyond)
+            )
+    ends = _ends(node, scene, tensors, varying, operands)
     if node.op == "step" or _comparison(node):
         if ends is not None and ends.lo == ends.hi:
             return of_levels([ends.lo], source)
@@ -131,7 +159,7 @@ def _map(node: Node, operands: list[Values], scene: Scene) -> Values:
         if node.params["kind"] == abi.constant("BNN_SIGN") and not _may_be_zero(node, operands[0], scene):
             return of_levels(levels[levels != 0], source, [0.0])
         return of_levels(levels, source)
-    return replace(ends, source=source, exact=_exact(node, tensors, varying, operands), whole=whole)
+    return replace(ends, source=source, exact=_exact(node, scene, tensors, varying, operands), whole=whole)
 
 
 def _may_be_zero(node: Node, operand: Values, scene: Scene) -> bool:
@@ -142,7 +170,7 @@ def _may_be_zero(node: Node, operand: Values, scene: Scene) -> bool:
 
 
 def _exact(
-    node: Node, tensors: Sequence[Tensor], varying: Sequence[int], operands: Sequence[Values]
+    node: Node, scene: Scene, tensors: Sequence[Tensor], varying: Sequence[int], operands: Sequence[Values]
 ) -> tuple[float, ...] | None:
     """The values that a function of real numbers takes more often than by chance."""
     known = [operands[at].levels if operands[at].levels is not None else operands[at].exact for at in varying]
@@ -155,7 +183,7 @@ def _exact(
     if all(known):
         ends = (
             *ends,
-            *(float(value) for value in np.unique(_evaluate(node, tensors, varying, [k or () for k in known]))),
+            *(float(value) for value in np.unique(_evaluate(node, scene, tensors, varying, [k or () for k in known]))),
         )
     return ends if len(ends) <= MAX_LEVELS else None
 
@@ -164,7 +192,9 @@ def _comparison(node: Node) -> bool:
     return node.op == "arith" and node.params["kind"] in reference.COMPARISONS
 
 
-def _evaluate(node: Node, tensors: Sequence[Tensor], varying: Sequence[int], sets: Sequence[Sequence[float]]) -> Array:
+def _evaluate(
+    node: Node, scene: Scene, tensors: Sequence[Tensor], varying: Sequence[int], sets: Sequence[Sequence[float]]
+) -> Array:
     """The results of a node over every combination of its inputs' levels and every channel of its constants."""
     grids = np.meshgrid(*[np.asarray(levels, np.float32) for levels in sets], indexing="ij")
     rank = max(len(tensor.shape) for tensor in tensors)
@@ -172,10 +202,13 @@ def _evaluate(node: Node, tensors: Sequence[Tensor], varying: Sequence[int], set
     for at, grid in zip(varying, grids, strict=True):
         arrays[at] = grid.reshape(-1, *[1] * rank)
     shape = np.broadcast_shapes(*(array.shape for array in arrays if array is not None))
-    return reference.apply(node.op, arrays, node.params, Tensor("", shape))
+    output = replace(scene.graph.tensors[node.output], shape=shape)
+    return reference.real(node.op, arrays, node.params, tensors, output)
 
 
-def _ends(node: Node, tensors: Sequence[Tensor], varying: Sequence[int], operands: Sequence[Values]) -> Values | None:
+def _ends(
+    node: Node, scene: Scene, tensors: Sequence[Tensor], varying: Sequence[int], operands: Sequence[Values]
+) -> Values | None:
     """The range of a node's results from the ends of its operands' ranges; None where it says nothing.
 
     Exact for what is monotone in each operand by itself (comparisons, sums, products, clamps and the others);
@@ -190,7 +223,7 @@ def _ends(node: Node, tensors: Sequence[Tensor], varying: Sequence[int], operand
         if operands[at].lo < 0 < operands[at].hi:
             ends.append(0.0)
         sets.append(ends)
-    results = _evaluate(node, tensors, varying, sets)
+    results = _evaluate(node, scene, tensors, varying, sets)
     results = results[~np.isnan(results)]  # inf - inf and 0 * inf lie between ends that other combinations give
     return Values(float(results.min()), float(results.max())) if results.size else None
 
@@ -221,4 +254,6 @@ RULES: Mapping[str, Rule] = {
     "softmax": _bounded(0.0, 1.0),
     "dequantize": _dequantize,
     "lif": _lif,
+    "convert": _same,
+    "lookup": _lookup,
 }

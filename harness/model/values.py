@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from harness.model.graph import Array, Tensor
+from harness.model.reference import integer
 
 MAX_LEVELS = 64
 """A set larger than this is treated as real: six bits are more than any bit kernel takes."""
@@ -112,6 +113,8 @@ def of_levels(levels: Array | Sequence[float], source: str, rare: Array | Sequen
 def of_constant(tensor: Tensor) -> Values:
     data = tensor.data
     assert data is not None
+    if tensor.dtype == "i8":
+        data = integer.decode(data, tensor)
     head = np.unique(data.reshape(-1)[:4096])
     if len(head) > MAX_LEVELS:  # spares sorting millions of real weights
         return Values(float(data.min()), float(data.max()), None, tensor.name)

@@ -4,13 +4,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-extern const struct bnn_family bnn_bitpack_family, bnn_bconv2d_family, bnn_sgemm_family, bnn_depthwise_family;
+extern const struct bnn_family bnn_bitpack_family, bnn_bconv2d_family, bnn_sgemm_family, bnn_depthwise_family,
+    bnn_igemm_family, bnn_idepthwise_family;
 
 const struct bnn_family *const bnn_families[] = {
     &bnn_bitpack_family,
     &bnn_bconv2d_family,
     &bnn_sgemm_family,
     &bnn_depthwise_family,
+    &bnn_igemm_family,
+    &bnn_idepthwise_family,
 };
 const size_t bnn_family_count = sizeof bnn_families / sizeof *bnn_families;
 

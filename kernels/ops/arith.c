@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "ops/loops.h"
+#include "ops/codes.h"
 #include "ops/walk.h"
 
 /* One row of n elements; a step is 1, or 0 where the operand repeats. Three loops, so that each can be vectorised. */
@@ -40,38 +40,126 @@ static row_function *const rows[] = {
     [BNN_EQUAL] = equal,     [BNN_NOT_EQUAL] = not_equal,
 };
 
+/* Of int8 operands and an int8 result: an arithmetic of integers. Sums are added with bits below the codes. */
+enum { SUM_SHIFT = 20 };
+
+struct integers {
+  bool product, minus;
+  struct bnn_ratio first, second, result;
+  int32_t zero[2], y_zero;
+  struct bnn_code_range range;
+};
+
+struct state {
+  struct bnn_walk walk;
+  bool coded; /* some operand or the result is int8 */
+  bool whole; /* all of them are */
+  struct integers integers;
+};
+
+static bool all_coded(const struct bnn_call *call) {
+  return bnn_is_coded(call->inputs[0]) && bnn_is_coded(call->inputs[1]) && bnn_is_coded(call->output);
+}
+
+static enum bnn_status plan_integers(const struct bnn_call *call, struct integers *n, struct bnn_error *error) {
+  const struct bnn_arith_params *params = call->params;
+  const struct bnn_value *a = call->inputs[0], *b = call->inputs[1], *y = call->output;
+  const double first = (double)a->scale, second = (double)b->scale, result = (double)y->scale;
+  const double twice = 2 * (first > second ? first : second);
+  *n = (struct integers){.product = params->kind == BNN_MUL, .minus = params->kind == BNN_SUB,
+                         .zero = {a->zero_point, b->zero_point}, .y_zero = y->zero_point,
+                         .range = bnn_code_range(y, params->lo, params->hi)};
+  if (n->product) return bnn_rule_ratio(call, first * second / result, &n->result, error);
+  if (params->kind != BNN_ADD && !n->minus)
+    return bnn_fail(error, BNN_E_UNSUPPORTED, "layer '%.80s' (arith): int8 has sums and products alone", call->name);
+  BNN_TRY(bnn_rule_ratio(call, first / twice, &n->first, error));
+  BNN_TRY(bnn_rule_ratio(call, second / twice, &n->second, error));
+  return bnn_rule_ratio(call, twice / ((1 << SUM_SHIFT) * result), &n->result, error);
+}
+
+static int32_t rescaled(int32_t x, const struct bnn_ratio *ratio) {
+  return bnn_rescale(x, ratio->mantissa, ratio->left, ratio->right);
+}
+
+static void row_of_integers(const struct integers *n, int8_t *y, const int8_t *a, size_t a_step, const int8_t *b,
+                            size_t b_step, size_t count) {
+  const struct integers k = *n; /* a copy of its own, which no store can change */
+  for (size_t i = 0; i < count; i++) {
+    const int32_t p = a[i * a_step] - k.zero[0], q = b[i * b_step] - k.zero[1];
+    int32_t sum = p * q;
+    if (!k.product) {
+      const int32_t first = rescaled(p * (1 << SUM_SHIFT), &k.first), second = rescaled(q * (1 << SUM_SHIFT), &k.second);
+      sum = k.minus ? first - second : first + second;
+    }
+    y[i] = bnn_code(rescaled(sum, &k.result), k.y_zero, k.range.lo, k.range.hi);
+  }
+}
+
 static enum bnn_status check(const struct bnn_call *call, struct bnn_error *error) {
   const struct bnn_arith_params *params = call->params;
   if (params->kind >= sizeof rows / sizeof *rows || rows[params->kind] == NULL) {
     return bnn_broken(call, error, "kind: there is no arithmetic %u", (unsigned)params->kind);
   }
-  BNN_TRY(bnn_rule_floats(call, 2, error));
+  for (uint32_t i = 0; i < 2; i++) {
+    if (!bnn_is_coded(call->inputs[i])) BNN_TRY(bnn_rule_input(call, i, BNN_F32, error));
+  }
+  if (!bnn_is_coded(call->output)) BNN_TRY(bnn_rule_output(call, BNN_F32, error));
+  if (all_coded(call)) {
+    struct integers integers;
+    BNN_TRY(plan_integers(call, &integers, error));
+  }
   return bnn_rule_broadcast(call, error);
 }
 
 static enum bnn_status plan(const struct bnn_call *call, struct bnn_plan *plan, struct bnn_error *error) {
-  struct bnn_walk *walk = plan->state = bnn_plan_keep(plan, sizeof *walk);
-  if (walk == NULL) return bnn_fail(error, BNN_E_MEMORY, "no memory to plan '%.80s'", call->name);
-  bnn_walk_broadcast(walk, call->output, call->inputs, 2);
-  plan->units = bnn_walk_rows(walk);
-  plan->grain = bnn_grain(bnn_walk_row_length(walk));
+  struct state *state = plan->state = bnn_plan_keep(plan, sizeof *state);
+  if (state == NULL) return bnn_fail(error, BNN_E_MEMORY, "no memory to plan '%.80s'", call->name);
+  bnn_walk_broadcast(&state->walk, call->output, call->inputs, 2);
+  state->whole = all_coded(call);
+  state->coded = bnn_is_coded(call->inputs[0]) || bnn_is_coded(call->inputs[1]) || bnn_is_coded(call->output);
+  plan->units = bnn_walk_rows(&state->walk);
+  plan->grain = bnn_grain(bnn_walk_row_length(&state->walk));
   plan->in_place = 1 | 2;
-  return BNN_E_OK;
+  return state->whole ? plan_integers(call, &state->integers, error) : BNN_E_OK;
+}
+
+/* A row of which some operand or the result is int8: through floats, a block at a time. */
+static void row_through_floats(const struct bnn_call *call, size_t to, const size_t at[2], size_t a_step, size_t b_step,
+                               size_t n) {
+  const struct bnn_arith_params *params = call->params;
+  for (size_t i = 0, count; i < n; i += count) {
+    float p[BNN_CODE_BLOCK], q[BNN_CODE_BLOCK], room[BNN_CODE_BLOCK];
+    count = n - i < BNN_CODE_BLOCK ? n - i : BNN_CODE_BLOCK;
+    const float *a = bnn_reals(call->inputs[0], at[0] + i * a_step, a_step ? count : 1, p);
+    const float *b = bnn_reals(call->inputs[1], at[1] + i * b_step, b_step ? count : 1, q);
+    float *y = bnn_is_coded(call->output) ? room : (float *)call->output->data + to + i;
+    rows[params->kind](y, a, a_step, b, b_step, count);
+    bnn_clamp_row(y, count, params->lo, params->hi);
+    if (bnn_is_coded(call->output)) bnn_put_codes(call->output, to + i, y, count);
+  }
 }
 
 static void run(const struct bnn_call *call, const struct bnn_plan *plan, size_t begin, size_t end, uint32_t thread) {
   (void)thread;
   const struct bnn_arith_params *params = call->params;
-  const struct bnn_walk *walk = plan->state;
-  const float *a = call->inputs[0]->data, *b = call->inputs[1]->data;
+  const struct state *state = plan->state;
+  const struct bnn_walk *walk = &state->walk;
+  const void *a = call->inputs[0]->data, *b = call->inputs[1]->data;
   uint32_t inner = walk->rank - 1;
   size_t n = bnn_walk_row_length(walk), a_step = walk->stride[0][inner], b_step = walk->stride[1][inner];
   for (size_t row = begin; row < end; row++) {
     size_t at[BNN_WALK_OPERANDS];
     bnn_walk_row(walk, row, at);
-    float *y = (float *)call->output->data + row * n;
-    rows[params->kind](y, a + at[0], a_step, b + at[1], b_step, n);
-    bnn_clamp_row(y, n, params->lo, params->hi);
+    if (state->whole) {
+      row_of_integers(&state->integers, (int8_t *)call->output->data + row * n, (const int8_t *)a + at[0], a_step,
+                      (const int8_t *)b + at[1], b_step, n);
+    } else if (state->coded) {
+      row_through_floats(call, row * n, at, a_step, b_step, n);
+    } else {
+      float *y = (float *)call->output->data + row * n;
+      rows[params->kind](y, (const float *)a + at[0], a_step, (const float *)b + at[1], b_step, n);
+      bnn_clamp_row(y, n, params->lo, params->hi);
+    }
   }
 }
 

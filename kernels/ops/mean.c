@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <string.h>
 
-#include "ops/loops.h"
+#include "ops/codes.h"
 #include "ops/walk.h"
 
 /* Axes that stay and axes that go, as two walks over the input. A unit is one step of the axes that stay; where the
@@ -9,12 +9,30 @@
 struct state {
   struct bnn_walk stay, go;
   size_t channels, stay_units, go_units;
+  struct bnn_ratio ratio; /* of int8 */
 };
+
+/* The ratio of the scales, divided by how many are added. */
+static struct bnn_ratio ratio_of_mean(struct bnn_ratio ratio, size_t count) {
+  int32_t shift = 0;
+  while (count >> (shift + 1) && shift < 32 && shift < 31 - ratio.right) shift++;
+  const int32_t exponent = ratio.left - ratio.right - shift;
+  return (struct bnn_ratio){(int32_t)(((int64_t)ratio.mantissa << shift) / (int64_t)count), exponent > 0 ? exponent : 0,
+                            exponent < 0 ? -exponent : 0};
+}
 
 static enum bnn_status check(const struct bnn_call *call, struct bnn_error *error) {
   const struct bnn_mean_params *params = call->params;
-  BNN_TRY(bnn_rule_floats(call, 1, error));
   const struct bnn_value *x = call->inputs[0];
+  if (bnn_is_coded(call->output)) {
+    struct bnn_ratio ratio;
+    BNN_TRY(bnn_rule_codes(call, 1, error));
+    BNN_TRY(bnn_rule_ratio(call, (double)x->scale / (double)call->output->scale, &ratio, error));
+    if (bnn_value_elements(x) / bnn_value_elements(call->output) > BNN_CODE_TAPS)
+      return bnn_broken(call, error, "its sums do not fit 32 bits");
+  } else {
+    BNN_TRY(bnn_rule_floats(call, 1, error));
+  }
   if (params->axes >> x->rank) return bnn_broken(call, error, "axes: there are only %u", (unsigned)x->rank);
   uint32_t kept[BNN_MAX_RANK], dropped[BNN_MAX_RANK], rank = 0;
   for (uint32_t axis = 0; axis < x->rank; axis++) {
@@ -56,6 +74,10 @@ static enum bnn_status plan(const struct bnn_call *call, struct bnn_plan *plan, 
   plan->units = state->stay_units;
   plan->grain = bnn_grain(state->channels * state->go_units);
   plan->scratch_bytes = state->channels * sizeof(double);
+  if (bnn_is_coded(call->output)) {
+    bnn_ratio_of((double)x->scale / (double)call->output->scale, &state->ratio);
+    state->ratio = ratio_of_mean(state->ratio, state->go_units);
+  }
   return BNN_E_OK;
 }
 
@@ -66,8 +88,28 @@ static size_t place(const struct bnn_walk *walk, size_t unit) {
   return offset[0] + unit % length * walk->stride[0][walk->rank - 1];
 }
 
+static void run_codes(const struct bnn_call *call, const struct state *state, int32_t *sum, size_t begin, size_t end) {
+  const struct bnn_value *x = call->inputs[0], *y = call->output;
+  const struct bnn_ratio ratio = state->ratio;
+  for (size_t unit = begin; unit < end; unit++) {
+    const int8_t *origin = (const int8_t *)x->data + place(&state->stay, unit);
+    memset(sum, 0, state->channels * sizeof *sum);
+    for (size_t step = 0; step < state->go_units; step++) {
+      const int8_t *from = origin + place(&state->go, step);
+      for (size_t c = 0; c < state->channels; c++) sum[c] += from[c] - x->zero_point;
+    }
+    int8_t *to = (int8_t *)y->data + unit * state->channels;
+    for (size_t c = 0; c < state->channels; c++)
+      to[c] = bnn_code(bnn_rescale(sum[c], ratio.mantissa, ratio.left, ratio.right), y->zero_point, INT8_MIN, INT8_MAX);
+  }
+}
+
 static void run(const struct bnn_call *call, const struct bnn_plan *plan, size_t begin, size_t end, uint32_t thread) {
   const struct state *state = plan->state;
+  if (bnn_is_coded(call->output)) {
+    run_codes(call, state, bnn_plan_scratch(plan, thread), begin, end);
+    return;
+  }
   double *sum = bnn_plan_scratch(plan, thread); /* an image of 112 x 112 would cost float its last three digits */
   size_t channels = state->channels;
   for (size_t unit = begin; unit < end; unit++) {

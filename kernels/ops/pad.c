@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <string.h>
 
-#include "ops/loops.h"
+#include "ops/codes.h"
 
 static enum bnn_status check(const struct bnn_call *call, struct bnn_error *error) {
   const struct bnn_pad_params *params = call->params;
-  BNN_TRY(bnn_rule_floats(call, 1, error));
+  if (bnn_is_coded(call->output))
+    BNN_TRY(bnn_rule_same_grid(call, 0, error));
+  else
+    BNN_TRY(bnn_rule_floats(call, 1, error));
   const struct bnn_value *x = call->inputs[0];
   uint32_t shape[BNN_MAX_RANK];
   for (uint32_t axis = 0; axis < x->rank; axis++) {
@@ -39,22 +42,34 @@ static bool source_row(const struct bnn_call *call, size_t row, size_t *source) 
   return true;
 }
 
+/* n elements of the padding, behind one another. */
+static void fill(const struct bnn_call *call, uint8_t *to, size_t n) {
+  const struct bnn_pad_params *params = call->params;
+  const struct bnn_value *y = call->output;
+  if (bnn_is_coded(y)) {
+    memset(to, (uint8_t)bnn_encode(params->value, y->scale, y->zero_point), n);
+    return;
+  }
+  float *floats = (float *)(void *)to;
+  for (size_t i = 0; i < n; i++) floats[i] = params->value;
+}
+
 static void run(const struct bnn_call *call, const struct bnn_plan *plan, size_t begin, size_t end, uint32_t thread) {
   (void)plan, (void)thread;
   const struct bnn_pad_params *params = call->params;
   const struct bnn_value *x = call->inputs[0];
   size_t out = bnn_value_channels(call->output), in = bnn_value_channels(x);
-  size_t before = x->rank > 0 ? params->before[x->rank - 1] : 0;
+  size_t before = x->rank > 0 ? params->before[x->rank - 1] : 0, bytes = bnn_is_coded(x) ? 1 : sizeof(float);
   for (size_t row = begin; row < end; row++) {
-    float *y = (float *)call->output->data + row * out;
+    uint8_t *y = (uint8_t *)call->output->data + row * out * bytes;
     size_t source;
     if (!source_row(call, row, &source)) {
-      for (size_t i = 0; i < out; i++) y[i] = params->value;
+      fill(call, y, out);
       continue;
     }
-    for (size_t i = 0; i < before; i++) y[i] = params->value;
-    memcpy(y + before, (const float *)x->data + source * in, in * sizeof *y);
-    for (size_t i = before + in; i < out; i++) y[i] = params->value;
+    fill(call, y, before);
+    memcpy(y + before * bytes, (const uint8_t *)x->data + source * in * bytes, in * bytes);
+    fill(call, y + (before + in) * bytes, out - before - in);
   }
 }
 

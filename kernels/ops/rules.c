@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "ops/rules.h"
+#include "ops/codes.h"
 
 #include <inttypes.h>
 #include <stdarg.h>
@@ -71,9 +71,15 @@ enum bnn_status bnn_rule_floats(const struct bnn_call *call, uint32_t count, str
 }
 
 enum bnn_status bnn_rule_moved(const struct bnn_call *call, struct bnn_error *error) {
-  if (call->output->dtype != BNN_BITS) return bnn_rule_floats(call, call->input_count, error);
   for (uint32_t i = 0; i < call->input_count; i++) {
     if (call->inputs[i] == NULL) return bnn_broken(call, error, "input %" PRIu32 " is absent", i);
+  }
+  if (call->output->dtype == BNN_I8) {
+    for (uint32_t i = 0; i < call->input_count; i++) BNN_TRY(bnn_rule_same_grid(call, i, error));
+    return BNN_E_OK;
+  }
+  if (call->output->dtype != BNN_BITS) return bnn_rule_floats(call, call->input_count, error);
+  for (uint32_t i = 0; i < call->input_count; i++) {
     BNN_TRY(bnn_rule_bits(call, call->inputs[i], "an input", error));
     if (call->inputs[i]->planes == call->output->planes) continue;
     return bnn_broken(call, error, "the output has %" PRIu32 " planes, input %" PRIu32 " has %" PRIu32,

@@ -27,7 +27,8 @@ enum bnn_status bnn_rule_output(const struct bnn_call *call, enum bnn_dtype dtyp
 /* Bits of any number of planes. */
 enum bnn_status bnn_rule_bits(const struct bnn_call *call, const struct bnn_value *value, const char *which,
                               struct bnn_error *error);
-/* All inputs and the output are floats, or bits of as many planes: what ops need that only move values. */
+/* All inputs and the output are floats, or int8 of one grid, or bits of as many planes: what ops need that only move
+ * values. */
 enum bnn_status bnn_rule_moved(const struct bnn_call *call, struct bnn_error *error);
 /* The same for an input that must be in the file: weights, thresholds. */
 enum bnn_status bnn_rule_constant(const struct bnn_call *call, uint32_t index, enum bnn_dtype dtype,

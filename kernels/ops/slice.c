@@ -54,7 +54,7 @@ static enum bnn_status plan(const struct bnn_call *call, struct bnn_plan *plan, 
 
 static void run(const struct bnn_call *call, const struct bnn_plan *plan, size_t begin, size_t end, uint32_t thread) {
   (void)thread;
-  bnn_walk_gather(plan->state, call->inputs[0]->data, call->output->data, begin, end);
+  bnn_walk_gather(plan->state, call->inputs[0], call->output, begin, end);
 }
 
 const struct bnn_op bnn_op_slice = {check, plan, run};

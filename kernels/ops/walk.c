@@ -91,17 +91,30 @@ void bnn_walk_row(const struct bnn_walk *walk, size_t row, size_t offset[BNN_WAL
   }
 }
 
-void bnn_walk_gather(const struct bnn_walk *walk, const uint32_t *x, uint32_t *y, size_t begin, size_t end) {
+/* One row of n elements, `step` apart. */
+static void gather_words(uint32_t *to, const uint32_t *from, size_t step, size_t n) {
+  for (size_t i = 0; i < n; i++) to[i] = from[i * step];
+}
+
+static void gather_codes(int8_t *to, const int8_t *from, size_t step, size_t n) {
+  for (size_t i = 0; i < n; i++) to[i] = from[i * step];
+}
+
+void bnn_walk_gather(const struct bnn_walk *walk, const struct bnn_value *x, const struct bnn_value *y, size_t begin,
+                     size_t end) {
   size_t n = bnn_walk_row_length(walk), step = walk->stride[0][walk->rank - 1];
+  size_t bytes = x->dtype == BNN_I8 ? sizeof(int8_t) : sizeof(uint32_t);
   for (size_t row = begin; row < end; row++) {
     size_t at[BNN_WALK_OPERANDS];
     bnn_walk_row(walk, row, at);
-    const uint32_t *from = x + at[0];
-    uint32_t *to = y + row * n;
+    const void *from = (const uint8_t *)x->data + at[0] * bytes;
+    void *to = (uint8_t *)y->data + row * n * bytes;
     if (step == 1) {
-      memcpy(to, from, n * sizeof *to);
+      memcpy(to, from, n * bytes);
+    } else if (bytes == sizeof(uint32_t)) {
+      gather_words(to, from, step, n);
     } else {
-      for (size_t i = 0; i < n; i++) to[i] = from[i * step];
+      gather_codes(to, from, step, n);
     }
   }
 }

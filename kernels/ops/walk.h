@@ -36,7 +36,8 @@ size_t bnn_walk_rows(const struct bnn_walk *walk);
 /* offset[k]: where row `row` begins in operand k. */
 void bnn_walk_row(const struct bnn_walk *walk, size_t row, size_t offset[BNN_WALK_OPERANDS]);
 
-/* Copies the rows [begin, end) of operand 0, elements of 4 bytes, one after the other to y. */
-void bnn_walk_gather(const struct bnn_walk *walk, const uint32_t *x, uint32_t *y, size_t begin, size_t end);
+/* Copies the rows [begin, end) of operand 0 one after the other to y: elements of 4 bytes, or the codes of int8. */
+void bnn_walk_gather(const struct bnn_walk *walk, const struct bnn_value *x, const struct bnn_value *y, size_t begin,
+                     size_t end);
 
 #endif

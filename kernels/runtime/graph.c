@@ -2,6 +2,7 @@
 /* The second half of validation: tensors, nodes and how they hang together. */
 #include "runtime/graph.h"
 
+#include <float.h>
 #include <inttypes.h>
 #include <string.h>
 
@@ -46,6 +47,10 @@ static enum bnn_status read_tensor(const struct bnn_model *model, uint32_t i, st
     broken = "planes: only bits have several";
   else if (raw->dtype == BNN_BITS && raw->rank == 0)
     broken = "rank: bits need an axis to lie along";
+  else if (raw->dtype == BNN_I8 && !(raw->scale >= FLT_MIN && raw->scale <= FLT_MAX))
+    broken = "scale: not a positive number";
+  else if (raw->dtype == BNN_I8 && (raw->zero_point < INT8_MIN || raw->zero_point > INT8_MAX))
+    broken = "zero_point: not a code";
   else if (raw->constant > 1)
     broken = "constant: neither 0 nor 1";
   else if (!raw->constant && (raw->data_offset || raw->data_bytes))

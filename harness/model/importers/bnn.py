@@ -66,11 +66,13 @@ def _graph(path: Path, image: bytes) -> Graph:
             dtype, shape = _DTYPES[tensor.dtype], tuple(tensor.shape)[: tensor.rank]
             data = _data(image, tensor, dtype, shape)
             text = _text(strings, tensor.name)
-            names[number] = build.constant(text, data, dtype, shape, finite=False, planes=tensor.planes)
+            grid = {"scale": tensor.scale, "zero_point": tensor.zero_point}
+            names[number] = build.constant(text, data, dtype, shape, finite=False, planes=tensor.planes, **grid)
     for number in index[: header.input_count]:
         tensor = tensors[number]
         shape = tuple(tensor.shape)[: tensor.rank]
-        names[int(number)] = build.input(_text(strings, tensor.name), shape, _DTYPES[tensor.dtype])
+        grid = {"scale": tensor.scale, "zero_point": tensor.zero_point}
+        names[int(number)] = build.input(_text(strings, tensor.name), shape, _DTYPES[tensor.dtype], **grid)
     for at in range(_count(header.node_count)):
         node = _struct(image, "node", header.nodes_offset, at)
         op = by_code[node.op]
@@ -86,6 +88,8 @@ def _graph(path: Path, image: bytes) -> Graph:
             tuple(output.shape)[: output.rank],
             _DTYPES[output.dtype],
             output=_text(strings, output.name),
+            scale=output.scale,
+            zero_point=output.zero_point,
             planes=output.planes,
             **_params(image, op.name, header.params_offset + node.params_offset),
         )

@@ -74,7 +74,8 @@ class FoldingBuilder(Builder):
             return target
         folded = self.tensors[target]
         self.spend(folded.elements)
-        value = reference.apply(op, operands, params, folded)
+        tensors = [None if i is None else self.tensors[i] for i in inputs]
+        value = reference.apply(op, operands, params, folded, inputs=tensors)
         self._names.discard(self.nodes.pop().name)
         if not np.isfinite(value).all():
             raise ModelError(

@@ -16,7 +16,7 @@ m = 0 and the kernel leaves those taps out.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -25,7 +25,7 @@ from harness import abi
 from harness.model import analyse, bits
 from harness.model.analyse import Verdict
 from harness.model.graph import Array, Graph, Node
-from harness.model.passes import transposed
+from harness.model.passes import integers, transposed
 from harness.model.passes.rewrite import Rewrite
 from harness.model.spread import Spread
 from harness.model.values import Grid
@@ -74,7 +74,8 @@ def binarise(graph: Graph) -> Graph:
     work = Rewrite(graph)
     for verdict in analyse.verdicts(graph).values():
         if verdict.kind in analyse.ON_BITS and verdict.node.op in analyse.LAYERS:
-            _layer(work, verdict)
+            coded = graph.tensors[str(verdict.node.inputs[0])].dtype == "i8"
+            _layer(work, replace(verdict, node=integers.as_real(work, verdict.node)) if coded else verdict)
     return work.graph()
 
 

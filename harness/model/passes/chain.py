@@ -10,17 +10,17 @@ threshold is exact, and ties are decided as the original decides them, whatever 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from harness import abi
 from harness.model import reference
-from harness.model.graph import Array, Node, Tensor
+from harness.model.graph import Array, Node
 from harness.model.passes.rewrite import Rewrite
 
-ELEMENTWISE = frozenset({"clamp", "affine", "unary", "step", "arith", "prelu", "select"})
+ELEMENTWISE = frozenset({"clamp", "affine", "unary", "step", "arith", "prelu", "select", "convert", "lookup"})
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,8 +45,11 @@ class Chain:
         found: dict[str, Array] = {self.root: samples.astype(np.float32).reshape(shape)}
         for node in self.nodes:
             operands = [None if name is None else found.get(name, self._constant(name)) for name in node.inputs]
-            output = Tensor(node.output, np.broadcast_shapes(*(o.shape for o in operands if o is not None)))
-            found[node.output] = reference.apply(node.op, operands, node.params, output)
+            varying = operands[:1] if node.op == "lookup" else operands
+            output = np.broadcast_shapes(*(o.shape for o in varying if o is not None))
+            inputs = [None if name is None else self.work.tensors[name] for name in node.inputs]
+            tensor = replace(self.work.tensors[node.output], shape=output)
+            found[node.output] = reference.real(node.op, operands, node.params, inputs, tensor)
         return found[self.result].reshape(samples.shape)
 
     def _constant(self, name: str) -> Array | None:
@@ -83,8 +86,21 @@ def behind(work: Rewrite, result: str) -> Chain:
             direction = _direction(work, root, result, region[::-1])
             if direction is None:
                 return best
+            if not all(_codes_pass(work, n, region) for n in region):
+                continue
             if work.tensors[root].shape == work.tensors[result].shape:
                 best = Chain(work, root, result, tuple(region[::-1]), direction)
+
+
+def _codes_pass(work: Rewrite, node: Node, region: list[Node]) -> bool:
+    """Whether a chain may go on above a rounding to int8: the codes are there anyway where something else reads them,
+    and take a quarter of the room of what they came from."""
+    if work.tensors[node.output].dtype != "i8":
+        return True
+    later = region[: region.index(node) + 1]
+    readers = [reader for part in later for reader in work.readers(part.output)]
+    kept = any(part.output in work.source.outputs for part in later)
+    return not kept and all(reader in later or reader.op == "quantize" for reader in readers)
 
 
 def _is_elementwise(work: Rewrite, name: str) -> bool:
@@ -170,6 +186,13 @@ def _prelu(node: Node, varying: Operands, constants: Operands) -> Array | None:
     return varying[0] if constants[1] is not None and np.all(constants[1] >= 0) else None
 
 
+def _lookup(node: Node, varying: Operands, constants: Operands) -> Array | None:
+    steps = np.diff(np.asarray(constants[1]).astype(np.int64))
+    if varying[0] is None or not (np.all(steps >= 0) or np.all(steps <= 0)):
+        return None
+    return varying[0] * (1 if np.all(steps >= 0) else -1)
+
+
 def _select(node: Node, varying: Operands, constants: Operands) -> Array | None:
     condition, (a, b) = varying[0], constants[1:3]
     if condition is None or a is None or b is None:
@@ -197,6 +220,8 @@ _STEPS: dict[str, Callable[[Node, Operands, Operands], Array | None]] = {
     "arith": _arith,
     "prelu": _prelu,
     "select": _select,
+    "convert": _as_is,
+    "lookup": _lookup,
 }
 
 

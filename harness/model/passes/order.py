@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from harness.model.graph import Graph
-from harness.model.passes import binarise, count, fuse, pool, rewrite, straight, threshold
+from harness.model.passes import binarise, count, fuse, integers, pool, rewrite, straight, threshold
 
 Pass = tuple[str, Callable[[Graph], Graph]]
 
@@ -22,6 +22,7 @@ LOWER: tuple[Pass, ...] = (
     ("pool bits", pool.pool_bits),
     ("pack outputs", threshold.pack_outputs),
     ("fuse", fuse.fuse),
+    ("keep codes", integers.keep_codes),
     ("count", count.count),
 )
 """Those that carry the verdicts out."""

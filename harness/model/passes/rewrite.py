@@ -42,6 +42,8 @@ class Rewrite:
         output: str | None = None,
         layer: str = "",
         planes: int = 1,
+        scale: float = 1.0,
+        zero_point: int = 0,
         **params: Any,
     ) -> str:
         """Adds a node and returns its output tensor, which is new unless `output` names one to be taken over."""
@@ -50,7 +52,7 @@ class Rewrite:
         draft = Node(op, unique, inputs, "", params, layer)
         inferred = shapes.infer(draft, operands, shape)
         target = _unique(name, self.tensors) if output is None else output
-        self.tensors[target] = Tensor(target, inferred, dtype, planes=planes)
+        self.tensors[target] = Tensor(target, inferred, dtype, None, scale, zero_point, planes)
         self.add(replace(draft, output=target))
         return target
 
@@ -123,8 +125,10 @@ def fold_constants(graph: Graph) -> Graph:
     for node in graph.nodes:
         if work.varying(node) or node.output in graph.outputs or work.tensors[node.output].dtype != "f32":
             continue
+        inputs = graph.operands(node)
         operands = [None if name is None else work.tensors[name].data for name in node.inputs]
         output = work.tensors[node.output]
-        work.tensors[node.output] = replace(output, data=reference.apply(node.op, operands, node.params, output))
+        value = reference.apply(node.op, operands, node.params, output, inputs=inputs)
+        work.tensors[node.output] = replace(output, data=value)
         work.remove(node)
     return work.graph()

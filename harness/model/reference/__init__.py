@@ -16,7 +16,7 @@ import numpy as np
 from harness.errors import ModelError
 from harness.model import bits
 from harness.model.graph import Array, Graph, Tensor
-from harness.model.reference import binary, elementwise, neurons, shaping, windows
+from harness.model.reference import binary, elementwise, integer, neurons, shaping, windows
 from harness.model.reference.common import Function, Memory, Params, flush
 from harness.model.reference.elementwise import COMPARISONS, INTEGER_KINDS, SUMS
 
@@ -28,6 +28,7 @@ FUNCTIONS: Mapping[str, Function] = {
     **elementwise.FUNCTIONS,
     **shaping.FUNCTIONS,
     "lif": neurons.lif,
+    "lookup": integer.lookup,
 }
 
 
@@ -85,7 +86,8 @@ def trace(
     last_use = {name: at for at, node in enumerate(graph.nodes) for name in node.inputs if name is not None}
     for at, node in enumerate(graph.nodes):
         operands = [None if name is None else operand(graph.tensors[name], values) for name in node.inputs]
-        values[node.output] = apply(node.op, operands, node.params, graph.tensors[node.output], memory)
+        output = graph.tensors[node.output]
+        values[node.output] = apply(node.op, operands, node.params, output, memory, graph.operands(node))
         if keep is not None:
             for name in {name for name in node.inputs if name is not None}:
                 if last_use[name] == at and name not in keep:
@@ -94,11 +96,22 @@ def trace(
 
 
 def apply(
-    op: str, operands: Sequence[Array | None], params: Params, output: Tensor, memory: Memory | None = None
+    op: str,
+    operands: Sequence[Array | None],
+    params: Params,
+    output: Tensor,
+    memory: Memory | None = None,
+    inputs: Sequence[Tensor | None] = (),
 ) -> Array:
-    """The value of one operation; neurons read their membranes from `memory` and write them there."""
+    """The value of one operation; neurons read their membranes from `memory` and write them there.
+
+    Args:
+        inputs: the tensors of the operands; those of int8 are told by them.
+    """
     with np.errstate(all="ignore"):
-        if op == "lif":
+        if integer.concerns(inputs, output):
+            result = integer.apply(op, operands, params, inputs, output, apply)
+        elif op == "lif":
             result = neurons.lif(list(operands), params, output, memory)
         elif op in shaping.MOVES and output.dtype == "bits":
             flat = Tensor("", output.shape)
@@ -111,6 +124,23 @@ def apply(
             result = FUNCTIONS[op](list(operands), params, output)
     kinds: dict[str, Any] = {"f32": np.float32, "i8": np.int8, "i32": np.int32, "bits": np.uint8}
     return np.ascontiguousarray(result, dtype=kinds[output.dtype])
+
+
+def real(
+    op: str, operands: Sequence[Array | None], params: Params, inputs: Sequence[Tensor | None], output: Tensor
+) -> Array:
+    """The same for real values throughout: those of int8 tensors are rounded to their grids on the way in and out.
+
+    Constants are taken as they are.
+    """
+    codes = [
+        integer.encode(value, tensor)
+        if value is not None and tensor is not None and tensor.dtype == "i8" and value.dtype != np.int8
+        else value
+        for value, tensor in zip(operands, inputs, strict=True)
+    ]
+    result = apply(op, codes, params, output, inputs=inputs)
+    return integer.decode(result, output) if output.dtype == "i8" else result
 
 
 def operand(tensor: Tensor, values: Mapping[str, Array]) -> Array:

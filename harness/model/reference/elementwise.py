@@ -30,6 +30,10 @@ def _affine(operands: list[Array | None], params: Params, _: Tensor) -> Array:
     return clamp(y if offset is None else y + offset, {"lo": -np.inf, "hi": np.inf, **params})
 
 
+def _convert(operands: list[Array | None], params: Params, _: Tensor) -> Array:
+    return np.asarray(take(operands, 1)[0])
+
+
 def _step(operands: list[Array | None], params: Params, _: Tensor) -> Array:
     reached = flush(take(operands, 1)[0]) >= np.float32(params["threshold"])
     return np.where(reached, np.float32(params["high"]), np.float32(params["low"]))
@@ -104,4 +108,5 @@ FUNCTIONS: Mapping[str, Function] = {
     "prelu": _prelu,
     "select": _select,
     "softmax": _softmax,
+    "convert": _convert,
 }

@@ -41,7 +41,7 @@ def convolve(x: Array, kernel: Array, window: Params, groups: int, fill: float) 
         per_filter = np.repeat(patches, filters // channels, axis=3) if filters != channels else patches
         out = np.einsum("nyxcij,cij->nyxc", per_filter, kernel[..., 0], optimize=True)
         return np.asarray(out)
-    out = np.empty((n, out_h, out_w, filters), np.float32)
+    out = np.empty((n, out_h, out_w, filters), np.result_type(x, kernel))
     per_in, per_out = channels // groups, filters // groups
     for group in range(groups):
         rows = patches[:, :, :, group * per_in : (group + 1) * per_in].transpose(0, 1, 2, 4, 5, 3)

@@ -9,13 +9,14 @@
  *
  * Version history
  *   1  first version
+ *   2  int8: scale and zero point of tensors count; convert, lookup
  */
 #ifndef BNN_FORMAT_H
 #define BNN_FORMAT_H
 
 #include <stdint.h>
 
-#define BNN_VERSION 1
+#define BNN_VERSION 2
 #define BNN_ALIGN 64
 #define BNN_MAX_RANK 6
 #define BNN_NONE 0xFFFFFFFFu /* an absent optional input */
@@ -23,7 +24,13 @@
 /* What one element of a tensor is.
  * BITS: one bit an element, packed along the last axis into little-endian uint32 words, lowest bit first. The last axis
  * is padded to whole words with zero bits: a pixel of C channels takes ceil(C / 32) words. Bit 0 stands for +1, bit 1 for
- * -1. A tensor of several planes keeps the words of plane 0 of a pixel first, then those of plane 1 and so on. */
+ * -1. A tensor of several planes keeps the words of plane 0 of a pixel first, then those of plane 1 and so on.
+ * I8: codes of real numbers, scale * code - scale * zero_point, both products rounded to float32. An operation means on
+ * codes what it means on the real numbers; a result is rounded to the nearest code, halves away from zero, and held
+ * within -128 .. 127. Where x and y are int8, conv2d, dense, arith and mean compute in integers: the sum of products of
+ * codes, less their zero points, times the ratio r of the scales. With r = mantissa * 2^(exponent - 31), the mantissa
+ * rounded to 31 bits, sum * 2^max(exponent, 0) * mantissa is shifted right by 31 and the rest by max(-exponent, 0), each
+ * time rounded to the nearest, halves up: so processors with vectors do it, and so does TensorFlow Lite on them. */
 enum bnn_dtype { BNN_F32 = 1, BNN_I8 = 2, BNN_I32 = 3, BNN_BITS = 4 };
 
 struct bnn_header {
@@ -80,7 +87,9 @@ struct bnn_window {
   uint32_t pad_top, pad_left, pad_bottom, pad_right;
 };
 
-/* y = clamp(conv(pad(x, pad_value), filter) + bias, lo, hi). groups == C with one filter channel is a depthwise conv. */
+/* y = clamp(conv(pad(x, pad_value), filter) + bias, lo, hi). groups == C with one filter channel is a depthwise conv.
+ * int8: the filter holds codes whose zero point is 0, filter o those of scale[o]; bias is int32, in steps of x's scale
+ * times scale[o]. */
 struct bnn_conv2d_params {
   struct bnn_window window;
   uint32_t groups;
@@ -229,6 +238,14 @@ struct bnn_concat_params {
 struct bnn_slice_params {
   uint32_t begin[6];
   uint32_t step[6]; /* the output's shape says how many */
+};
+
+struct bnn_convert_params {
+  uint32_t reserved[2];
+};
+
+struct bnn_lookup_params {
+  uint32_t reserved[2];
 };
 
 struct bnn_reshape_params {

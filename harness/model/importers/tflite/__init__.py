@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -12,8 +13,8 @@ from harness.errors import ModelError, UnsupportedModel
 from harness.model import bits
 from harness.model.graph import Graph
 from harness.model.importers.folding import FoldingBuilder
-from harness.model.importers.tflite import dilated, elementwise, lce, linear, quantised, shaping
-from harness.model.importers.tflite.container import Container, Operator, read
+from harness.model.importers.tflite import dilated, elementwise, integer, lce, linear, quantised, shaping
+from harness.model.importers.tflite.container import Container, Operator, Tensor, read
 from harness.model.importers.tflite.translation import Translation, short
 
 _FUNCTIONS: dict[str, Callable[[Translation], str | Sequence[str]]] = {
@@ -49,6 +50,10 @@ def load(path: Path, objects: Path | None = None) -> Graph:
         )
     for index in container.inputs:
         tensor = container.tensors[index]
+        if integer.is_grid(tensor):
+            grid: dict[str, Any] = {"scale": tensor.scales[0], "zero_point": tensor.zero_points[0]}
+            translation.values[index] = graph.input(short(tensor.name) or "input", tensor.shape, "i8", **grid)
+            continue
         name = graph.input(short(tensor.name) or "input", tensor.shape)
         if tensor.dtype in quantised.RANGES:
             graph.notes.append(f"The input {name!r} takes the file's {tensor.dtype.lower()} numbers as floats.")
@@ -109,6 +114,7 @@ def _check_known(name: str, container: Container, operators: list[Operator]) -> 
 
 def _translate(translation: Translation, operator: Operator) -> None:
     translation.begin(operator)
+    translation.integer = integer.stays(translation)
     result = _FUNCTIONS[operator.kind](translation)
     names = [result] if isinstance(result, str) else list(result)
     if len(names) != len(operator.outputs):
@@ -126,13 +132,25 @@ def _translate(translation: Translation, operator: Operator) -> None:
             )
         if index in translation.values:
             raise ModelError(f"{tensor.name!r} is computed twice; the file is damaged.")
-        on_grid = tensor.dtype in quantised.RANGES
-        translation.values[index] = quantised.to_grid(translation, name, tensor) if on_grid else name
+        translation.values[index] = _rounded(translation, name, tensor)
+
+
+def _rounded(translation: Translation, name: str, tensor: Tensor) -> str:
+    """What an operator gave, as the file's tensor can hold it."""
+    if translation.graph.tensors[name].dtype == "i8" or tensor.dtype not in quantised.RANGES:
+        return name
+    return (
+        translation.convert(name, tensor) if integer.is_grid(tensor) else quantised.to_grid(translation, name, tensor)
+    )
 
 
 def _output(translation: Translation, index: int) -> str:
     """An output of the model; one that the file has packed is packed again."""
-    name, tensor = translation.value(index), translation.container.tensors[index]
+    tensor = translation.container.tensors[index]
+    translation.integer = integer.is_grid(tensor)
+    name = translation.value(index)
+    if translation.integer:
+        return name
     if tensor.dtype in quantised.RANGES:
         return quantised.to_codes(translation, name, tensor)
     if index not in translation.packed:

@@ -32,7 +32,8 @@ def conv2d(t: Translation) -> str:
     if channels % filters.shape[3]:
         raise ModelError(f"CONV_2D has a filter for {filters.shape[3]} channels, and an input of {channels}.")
     window = t.window((height, width), filters.shape[1:3], _stride(t), _dilation(t), _padding(t))
-    operands, groups = (t.operand(0), t.operand(1), t.optional(2)), channels // filters.shape[3]
+    operands = (t.operand(0), t.operand(1), t.optional(2), *t.scales(1))
+    groups = channels // filters.shape[3]
     return t.emit("conv2d", operands, window=window, groups=groups, pad_value=0.0, **t.activation())
 
 
@@ -42,7 +43,8 @@ def depthwise(t: Translation) -> str:
     if filters.shape[0] != 1:
         raise ModelError(f"DEPTHWISE_CONV_2D has a filter of shape {list(filters.shape)}, which should begin with 1.")
     window = t.window((height, width), filters.shape[1:3], _stride(t), _dilation(t), _padding(t))
-    operands = t.operand(0), t.constant("filter", filters.transpose(3, 1, 2, 0)), t.optional(2)
+    kernel = t.constant("filter", filters.transpose(3, 1, 2, 0), "i8" if t.integer else "f32")
+    operands = (t.operand(0), kernel, t.optional(2), *t.scales(1))
     return t.emit("conv2d", operands, window=window, groups=channels, pad_value=0.0, **t.activation())
 
 
@@ -64,7 +66,7 @@ def fully_connected(t: Translation) -> str:
         raise ModelError(f"FULLY_CONNECTED has a weight of {list(weight.shape)} for an input of {list(shape)}.")
     if shape[-1] != weight.shape[1] or (len(shape) != 2 and not t.operator.options.get("KeepNumDims", False)):
         x = t.emit("reshape", (x,), part="rows", shape=(rows, weight.shape[1]))
-    return t.emit("dense", (x, t.operand(1), t.optional(2)), **t.activation())
+    return t.emit("dense", (x, t.operand(1), t.optional(2), *t.scales(1)), **t.activation())
 
 
 def pool(op: str, t: Translation) -> str:

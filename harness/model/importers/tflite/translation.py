@@ -12,9 +12,11 @@ import numpy as np
 
 from harness.errors import ModelError, UnsupportedModel
 from harness.model import shapes
-from harness.model.graph import Array
+from harness.model.graph import Array, Dtype
+from harness.model.graph import Tensor as GraphTensor
 from harness.model.importers.folding import FoldingBuilder
 from harness.model.importers.tflite.container import Container, Operator
+from harness.model.reference import integer
 
 SAME, VALID = 0, 1
 Pads = tuple[tuple[int, int], ...]
@@ -36,6 +38,7 @@ class Translation:
         values: tensor index to the name of the graph's tensor that holds it.
         operator: the one that is being translated.
         packed: indices of the int32 tensors that hold bits in the file; the graph has them as -1 and +1.
+        integer: whether the operator computes on the codes of int8 tensors; else on their real values.
     """
 
     def __init__(self, container: Container, graph: FoldingBuilder) -> None:
@@ -44,6 +47,9 @@ class Translation:
         self.values: dict[int, str] = {}
         self.packed: set[int] = set()
         self.operator = Operator("", (), ())
+        self.integer = False
+        self._reals: dict[int, str] = {}
+        self._codes: dict[int, str] = {}
         self._label = "output"
 
     def begin(self, operator: Operator) -> None:
@@ -53,13 +59,35 @@ class Translation:
     def emit(self, op: str, inputs: Iterable[str | None], part: str = "", **more: Any) -> str:
         """Adds a node that belongs to the current operator; `part` tells its nodes apart."""
         name = f"{self._label}/{part}" if part else self._label
+        if self.integer:
+            operands = tuple(inputs)
+            moves = op in ("reshape", "slice", "transpose")
+            grid = self.graph.tensors[str(operands[0])] if moves else self._output_grid()
+            return self.graph.node(
+                op,
+                name,
+                operands,
+                layer=self.operator.kind,
+                dtype="i8",
+                scale=grid.scale,
+                zero_point=grid.zero_point,
+                **more,
+            )
         return self.graph.node(op, name, tuple(inputs), layer=self.operator.kind, **more)
 
-    def constant(self, part: str, value: Any) -> str:
-        """A float constant that belongs to the current operator."""
-        data = np.asarray(value, np.float32)
+    def constant(self, part: str, value: Any, dtype: Dtype = "f32") -> str:
+        """A constant that belongs to the current operator."""
+        data = np.asarray(value)
         self.graph.spend(data.size)
-        return self.graph.constant(f"{self._label}/{part}", data)
+        return self.graph.constant(f"{self._label}/{part}", data, dtype)
+
+    def convert(self, name: str, tensor: Any) -> str:
+        """A float tensor of the graph, rounded to the grid of an int8 tensor of the file."""
+        scale, zero_point = tensor.scales[0], tensor.zero_points[0]
+        label = f"{name}/int8"
+        return self.graph.node(
+            "convert", label, (name,), layer=self.operator.kind, dtype="i8", scale=scale, zero_point=zero_point
+        )
 
     # What the current operator is given.
 
@@ -76,7 +104,46 @@ class Translation:
         return None if index is None else self.value(index)
 
     def value(self, index: int) -> str:
-        """The graph's tensor for a tensor of the file; constants are added when they are first used."""
+        """The graph's tensor for a tensor of the file; constants are added when they are first used.
+
+        Of an int8 tensor that is the one of its real values, unless the operator computes on codes.
+        """
+        if self.integer:
+            return self._coded(index)
+        name = self._held(index)
+        if self.graph.tensors[name].dtype == "f32":
+            return name
+        if index not in self._reals:
+            self._reals[index] = self.graph.node("convert", f"{name}/real", (name,), layer="DEQUANTIZE")
+        return self._reals[index]
+
+    def scales(self, position: int) -> tuple[str, ...]:
+        """One scale for each filter, where the operator computes on codes."""
+        if not self.integer:
+            return ()
+        tensor = self.container.tensors[self.operator.inputs[position] or 0]
+        filters = tensor.shape[3 if self.operator.kind == "DEPTHWISE_CONV_2D" else 0]
+        return (self.constant("scale", np.broadcast_to(np.asarray(tensor.scales, np.float32), (filters,))),)
+
+    def _output_grid(self) -> GraphTensor:
+        output = self.container.tensors[self.operator.outputs[0]]
+        return GraphTensor("", (), "i8", None, output.scales[0], output.zero_points[0])
+
+    def _coded(self, index: int) -> str:
+        """The graph's tensor with the numbers that the file has."""
+        tensor = self.container.tensors[index]
+        if tensor.data is None:
+            return self._held(index)
+        if index not in self._codes:
+            self.graph.spend(tensor.data.size)
+            dtype: Dtype = "i32" if tensor.dtype == "INT32" else "i8"
+            grid: dict[str, Any] = {}
+            if dtype == "i8" and len(tensor.scales) == 1:
+                grid = {"scale": tensor.scales[0], "zero_point": tensor.zero_points[0]}
+            self._codes[index] = self.graph.constant(short(tensor.name) or "constant", tensor.data, dtype, **grid)
+        return self._codes[index]
+
+    def _held(self, index: int) -> str:
         if index not in self.values:
             tensor = self.container.tensors[index]
             if tensor.data is None:
@@ -151,7 +218,12 @@ class Translation:
     def activated(self, y: str) -> str:
         """What a node without a clamp of its own computes, after the fused activation."""
         activation = self.activation()
-        return y if activation == FREE else self.emit("clamp", (y,), part="activation", **activation)
+        if activation == FREE:
+            return y
+        if not self.integer:
+            return self.emit("clamp", (y,), part="activation", **activation)
+        held = np.clip(np.arange(integer.LOWEST, integer.HIGHEST + 1), *integer.limits(activation, self._output_grid()))
+        return self.emit("lookup", (y, self.constant("codes", held, "i8")), part="activation")
 
     def window(
         self,

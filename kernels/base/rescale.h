@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Real factors of integers, in fixed point: mantissa * 2^(exponent - 31), the mantissa of 31 bits (see bnn/format.h). */
+#ifndef BNN_BASE_RESCALE_H
+#define BNN_BASE_RESCALE_H
+
+#include <math.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+struct bnn_ratio {
+  int32_t mantissa;
+  int32_t left, right; /* shifts: what the exponent is above zero, and below */
+};
+
+#define BNN_MAX_RATIO 65536.0
+
+/* False where a ratio is no positive number, or absurdly large. */
+static inline bool bnn_ratio_of(double real, struct bnn_ratio *ratio) {
+  if (!(real > 0 && real < BNN_MAX_RATIO)) return false;
+  int exponent;
+  int64_t mantissa = (int64_t)floor(frexp(real, &exponent) * 2147483648.0 + 0.5);
+  if (mantissa == INT64_C(1) << 31) mantissa /= 2, exponent++;
+  if (exponent < -31) mantissa = 0, exponent = 0;
+  *ratio = (struct bnn_ratio){(int32_t)mantissa, exponent > 0 ? exponent : 0, exponent < 0 ? -exponent : 0};
+  return true;
+}
+
+/* x times a ratio. What the shift to the left takes out of 32 bits is held at their ends, which lie far outside of int8. */
+static inline int32_t bnn_rescale(int32_t x, int32_t mantissa, int32_t left, int32_t right) {
+  int64_t wide = (int64_t)x * (INT64_C(1) << left);
+  wide = wide > INT32_MAX ? INT32_MAX : wide < INT32_MIN ? INT32_MIN : wide;
+  const int64_t high = (wide * mantissa + (INT64_C(1) << 30)) >> 31;
+  return (int32_t)((high + ((INT64_C(1) << right) >> 1)) >> right);
+}
+
+/* A sum as a code: rescaled, moved to the zero point, and held between two codes. */
+static inline int8_t bnn_code(int32_t rescaled, int32_t zero, int32_t lo, int32_t hi) {
+  const int64_t code = (int64_t)rescaled + zero;
+  return (int8_t)(code < lo ? lo : code > hi ? hi : code);
+}
+
+#endif

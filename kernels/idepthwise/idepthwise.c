@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "idepthwise/idepthwise.h"
+
+#include <string.h>
+
+#include "idepthwise/kernel.h"
+
+static const struct bnn_idepthwise_kernel rows[] = {
+#define BNN_IDEPTHWISE(mr, nr, isa, ISA, TUNING)                                                          \
+  {{"idepthwise", "idepthwise_" #mr "x" #nr "_" #isa, BNN_ISA_##ISA, BNN_TUNING_##TUNING}, mr, \
+   bnn_idepthwise_##mr##x##nr##_##isa},
+#include "idepthwise/kernels.inc"
+#undef BNN_IDEPTHWISE
+};
+
+extern const struct bnn_family bnn_idepthwise_family;
+const struct bnn_family bnn_idepthwise_family = {"idepthwise", rows, sizeof rows / sizeof *rows, sizeof *rows};
+
+enum { BIAS, MANTISSA, LEFT, RIGHT, CONSTANTS };
+
+/* Where the parts of the packed weights start, in bytes. */
+struct layout {
+  uint32_t padded, taps;
+  size_t constants, border, end;
+};
+
+static struct layout layout_of(const struct bnn_idepthwise_plan *plan) {
+  const struct bnn_iconv2d_problem *p = &plan->problem;
+  const uint32_t mr = plan->kernel->mr;
+  struct layout l = {.padded = (p->channels + mr - 1) / mr * mr, .taps = p->window.kernel_h * p->window.kernel_w};
+  l.constants = ((size_t)l.taps * l.padded * sizeof(int16_t) + 63) & ~(size_t)63;
+  l.border = l.constants + CONSTANTS * sizeof(int32_t) * l.padded;
+  l.end = (l.border + l.padded + 63) & ~(size_t)63;
+  return l;
+}
+
+bool bnn_idepthwise_fits(const struct bnn_iconv2d_problem *p) {
+  return p->groups == p->channels && p->filters == p->channels && p->groups > 1 &&
+         p->window.kernel_h * p->window.kernel_w <= BNN_IDEPTHWISE_TAPS;
+}
+
+bool bnn_idepthwise_plan(struct bnn_idepthwise_plan *plan, const struct bnn_iconv2d_problem *problem,
+                         const struct bnn_select *select) {
+  *plan = (struct bnn_idepthwise_plan){.problem = *problem};
+  plan->kernel = bnn_family_choose(&bnn_idepthwise_family, select, NULL, NULL);
+  if (!plan->kernel) return false;
+  plan->units = (size_t)problem->batch * problem->out_h;
+  plan->packed_bytes = layout_of(plan).end;
+  return true;
+}
+
+void bnn_idepthwise_pack(const struct bnn_idepthwise_plan *plan, const struct bnn_iconv2d_weights *weights, void *packed) {
+  const struct layout l = layout_of(plan);
+  int16_t *filters = packed;
+  int32_t *constants = (int32_t *)(void *)((uint8_t *)packed + l.constants);
+  memset(packed, 0, l.end);
+  for (uint32_t c = 0; c < plan->problem.channels; c++) {
+    int32_t sum = 0;
+    for (uint32_t tap = 0; tap < l.taps; tap++) {
+      const int8_t code = weights->filter[(size_t)c * l.taps + tap];
+      filters[(size_t)tap * l.padded + c] = code;
+      sum += code;
+    }
+    constants[BIAS * l.padded + c] = (weights->bias ? weights->bias[c] : 0) - plan->problem.x_zero * sum;
+    constants[MANTISSA * l.padded + c] = weights->ratio[c].mantissa;
+    constants[LEFT * l.padded + c] = weights->ratio[c].left;
+    constants[RIGHT * l.padded + c] = weights->ratio[c].right;
+  }
+  memset((uint8_t *)packed + l.border, (uint8_t)plan->problem.border, l.padded);
+}
+
+static bool is_inside(int64_t at, uint32_t size) { return at >= 0 && at < size; }
+
+/* Where each tap of an output pixel reads; `border` outside the image. */
+static void find_taps(const struct bnn_iconv2d_problem *p, const int8_t *image, const int8_t *border, uint32_t row,
+                      uint32_t column, const int8_t **taps) {
+  const struct bnn_window *w = &p->window;
+  for (uint32_t i = 0; i < w->kernel_h; i++) {
+    const int64_t y = (int64_t)row * w->stride_h - w->pad_top + (int64_t)i * w->dilation_h;
+    for (uint32_t j = 0; j < w->kernel_w; j++) {
+      const int64_t x = (int64_t)column * w->stride_w - w->pad_left + (int64_t)j * w->dilation_w;
+      const bool inside = is_inside(y, p->in_h) && is_inside(x, p->in_w);
+      *taps++ = inside ? image + ((size_t)y * p->in_w + (size_t)x) * p->channels : border;
+    }
+  }
+}
+
+void bnn_idepthwise_run(const struct bnn_idepthwise_plan *plan, const void *packed, const int8_t *x, int8_t *y, size_t begin,
+                        size_t end) {
+  const struct bnn_iconv2d_problem *p = &plan->problem;
+  const struct layout l = layout_of(plan);
+  const int32_t *constants = (const int32_t *)(const void *)((const uint8_t *)packed + l.constants);
+  struct bnn_idepthwise_pixel pixel = {
+      .tap_count = l.taps,
+      .channels = p->channels,
+      .padded = l.padded,
+      .weights = packed,
+      .bias = constants + BIAS * l.padded,
+      .mantissa = constants + MANTISSA * l.padded,
+      .left = constants + LEFT * l.padded,
+      .right = constants + RIGHT * l.padded,
+      .y_zero = p->y_zero,
+      .lo = p->lo,
+      .hi = p->hi,
+  };
+  const int8_t *border = (const int8_t *)packed + l.border;
+  for (size_t unit = begin; unit < end; unit++) {
+    const int8_t *image = x + unit / p->out_h * p->in_h * p->in_w * p->channels;
+    pixel.y = y + unit * p->out_w * p->channels;
+    for (uint32_t column = 0; column < p->out_w; column++, pixel.y += p->channels) {
+      find_taps(p, image, border, (uint32_t)(unit % p->out_h), column, pixel.taps);
+      plan->kernel->run(&pixel);
+    }
+  }
+}
+
+const char *bnn_idepthwise_kernel_name(const struct bnn_idepthwise_plan *plan) { return plan->kernel->kernel.name; }

@@ -4,9 +4,11 @@ is shown as what it is, unpaired, and gates nothing by time."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from harness.bench import store
 from harness.bench.record import Caveat, Device, Model, Run
 from harness.errors import UsageError
 
@@ -75,6 +77,11 @@ def across(run: Run, before: str, after: str, new_id: str) -> Run:
 
 def _named(model: str, where: str) -> str:
     return f"{model} [{where}]"
+
+
+def earlier(baseline: Model) -> bool:
+    """Whether a baseline is the same model in an earlier run, and not on another board."""
+    return re.fullmatch(rf".* \[{store.ID.pattern}\]", baseline.name) is not None
 
 
 def _joined(before: Device, after: Device, names: Iterable[str], where: str) -> Device:

@@ -24,7 +24,7 @@ from harness.errors import UsageError
 
 RECORD = "record.json"
 REPORT = "report.html"
-_ID = re.compile(r"\d{8}-\d{6}-[0-9a-f]{4}")
+ID = re.compile(r"\d{8}-\d{6}-[0-9a-f]{4}")
 
 
 def new_id(now: datetime | None = None) -> str:
@@ -119,7 +119,7 @@ def _board(runs: Path, device: str) -> Path:
 def ids(runs: Path) -> Iterator[str]:
     """The ids of all runs, the newest first."""
     if runs.is_dir():
-        yield from sorted((entry.name for entry in runs.iterdir() if _ID.fullmatch(entry.name)), reverse=True)
+        yield from sorted((entry.name for entry in runs.iterdir() if ID.fullmatch(entry.name)), reverse=True)
 
 
 def before(runs: Path, run: str, most: int = 40) -> list[Run]:

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 
@@ -18,11 +18,13 @@ class Timed:
 
     Attributes:
         share: of the model's time there; roof: of what the board could do, None where that is not known.
+        instructions: that it takes, where something counted them.
     """
 
     time: LayerTime
     share: float
     roof: float | None
+    instructions: int | None
 
 
 @dataclass(frozen=True)
@@ -100,6 +102,17 @@ class Changes:
     changes: tuple[Change, ...]
 
 
+@dataclass(frozen=True)
+class _Seen:
+    """What a device told of the layers of a model: times and instructions by name, and the pace of bits there."""
+
+    device: Device
+    times: Mapping[str, LayerTime]
+    counts: Mapping[str, int]
+    total: float
+    pace: float | None
+
+
 def layers(run: Run) -> tuple[ModelLayers, ...]:
     paces = {device.name: _pace(run, device) for device in run.devices}
     return tuple(_model_layers(run, model, paces) for model in run.models)
@@ -135,36 +148,37 @@ def changes(run: Run) -> Changes | None:
 
 
 def _model_layers(run: Run, model: Model, paces: Mapping[str, float | None]) -> ModelLayers:
-    profiled = [(d, case.profile) for d in run.devices if (case := d.case(model.name)) and case.profile]
-    measured = [{layer.name: layer for layer in profile.layers} for _, profile in profiled]
-    devices = tuple(device for device, _ in profiled)
-    known = {layer.name: layer for layer in model.layers}
-    rest = {name: layer.op for times in measured for name, layer in times.items() if name not in known}
+    seen, bars = [], []
+    for device in run.devices:
+        case = device.case(model.name)
+        if case and case.profile:
+            times = {layer.name: layer for layer in case.profile.layers}
+            counts = {layer.name: layer.count for layer in case.counts.layers} if case.counts else {}
+            seen.append(_Seen(device, times, counts, _total(case.profile), paces[device.name]))
+            bars.append(_bar(model, device, case.profile))
+    known = {layer.name for layer in model.layers}
+    rest = {name: layer.op for each in seen for name, layer in each.times.items() if name not in known}
     return ModelLayers(
         model=model,
-        devices=devices,
-        bars=tuple(_bar(run, model, device, profile) for device, profile in profiled),
-        rows=tuple(
-            _row(layer, devices, [times.get(name) for times in measured], [_total(p) for _, p in profiled], paces)
-            for name, layer in known.items()
-        ),
-        rest=tuple((name, op, tuple(times.get(name) for times in measured)) for name, op in rest.items()),
+        devices=tuple(each.device for each in seen),
+        bars=tuple(bars),
+        rows=tuple(_row(layer, seen) for layer in model.layers),
+        rest=tuple((name, op, tuple(each.times.get(name) for each in seen)) for name, op in rest.items()),
     )
 
 
-def _row(
-    layer: Layer,
-    devices: tuple[Device, ...],
-    times: list[LayerTime | None],
-    totals: list[float],
-    paces: Mapping[str, float | None],
-) -> LayerRow:
-    found, saved = [], []
-    for device, time, total in zip(devices, times, totals, strict=True):
-        share = time.ns / total if time and total else 0.0
-        found.append(Timed(time, share, roofline.share(device, layer, time)) if time else None)
-        pace = paces[device.name]
-        gain = time.ns - layer.macs / pace if time and pace and layer.kind not in BIT_KINDS else 0.0
+def _row(layer: Layer, seen: Sequence[_Seen]) -> LayerRow:
+    found: list[Timed | None] = []
+    saved: list[float | None] = []
+    for each in seen:
+        time = each.times.get(layer.name)
+        if time is None:
+            found.append(None)
+            saved.append(None)
+            continue
+        share = time.ns / each.total if each.total else 0.0
+        found.append(Timed(time, share, roofline.share(each.device, layer, time), each.counts.get(layer.name)))
+        gain = time.ns - layer.macs / each.pace if each.pace and layer.kind not in BIT_KINDS else 0.0
         saved.append(gain if gain > 0 else None)
     return LayerRow(layer, tuple(found), tuple(saved))
 
@@ -183,7 +197,7 @@ def _total(profile: Profile) -> float:
     return sum(layer.ns for layer in profile.layers)
 
 
-def _bar(run: Run, model: Model, device: Device, profile: Profile) -> Bar:
+def _bar(model: Model, device: Device, profile: Profile) -> Bar:
     kinds = {layer.name: layer.kind for layer in model.layers}
     total = _total(profile)
     slowest = max(_total(case.profile) for case in device.cases if case.profile)

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from harness.bench import merge
 from harness.bench.compare import Result, results
 from harness.bench.record import Build, Case, Caveat, Device, Run
 from harness.report import verdicts, words
@@ -42,7 +43,7 @@ UNPAIRED = Caveat(
 
 def verdict(run: Run) -> Verdict:
     weights = {"stop": 0, "warn": 1, "note": 2}
-    caveats = run.caveats if run.paired else (*run.caveats, UNPAIRED)
+    caveats = (*run.caveats, UNPAIRED) if any(merge.earlier(model) for model in run.models) else run.caveats
     return Verdict(
         sentences=verdicts.sentences(run),
         tally=verdicts.tally(run),

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from harness.bench import layer_changes
+from harness.bench import layer_changes, merge
 from harness.bench.compare import Result, SizeChange, pairs_needed, results, sizes
 from harness.bench.layer_changes import LayerChange
 from harness.bench.record import Device, Run
@@ -86,7 +86,9 @@ def _sentence(run: Run, result: Result) -> Sentence:
         lost = result.problem.what if result.problem else ""
         rest = _listed("outputs correct", smaller, lost)
         return Sentence("bad" if lost else "plain", "✓", subject, time, rest)
-    claim = words.speed(result.ratio, result.verdict, words.short(baseline.name) if run.paired else "before")
+    claim = words.speed(
+        result.ratio, result.verdict, "before" if merge.earlier(baseline) else words.short(baseline.name)
+    )
     if run.kind == "compare":
         claim = f"{words.CHANGES[result.verdict]}, {claim}"
     needed = pairs_needed(result)

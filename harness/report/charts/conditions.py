@@ -14,6 +14,7 @@ QUANTITIES: tuple[tuple[str, Callable[[Process], float | None], str], ...] = (
     ("temperature, °C", lambda p: p.before.temperature, ".1f"),
     ("clock, GHz", lambda p: p.before.frequency / 1e6 if p.before.frequency else None, ".2f"),
     ("load", lambda p: p.before.load, ".2f"),
+    ("pressure, %", lambda p: p.before.pressure, ".1f"),
     ("canary, ms", lambda p: max(p.canary) / 1e6 if p.canary else None, ".3f"),
 )
 

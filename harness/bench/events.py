@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,9 +20,14 @@ class Told:
 
 @dataclass(frozen=True)
 class Prepared:
-    """All models were read: the run can begin, and can be resumed from here on."""
+    """All models were read: the run can begin, and can be resumed from here on.
+
+    Attributes:
+        rounds: the most that each device will take.
+    """
 
     models: tuple[Model, ...]
+    rounds: Mapping[str, int]
 
 
 @dataclass(frozen=True)

@@ -128,7 +128,8 @@ def _same_models(run: Run, subjects: Sequence[Subject]) -> None:
 
 
 def _events(plan: Plan, run: Run, subjects: Sequence[Subject], folder: Path) -> Iterator[Event]:
-    yield Prepared(tuple(each.model for each in subjects))
+    most = {device.name: measure.settings_on(device, plan.settings).rounds[1] for device in plan.devices}
+    yield Prepared(tuple(each.model for each in subjects), most)
     files: dict[str, Path] = {}
     for each in subjects:
         yield from (Noticed(caveat) for caveat in subject.caveats(each))

@@ -20,6 +20,11 @@ EMULATED = {"rounds": (1, 1), "samples": 3, "min_time": 0.0, "max_time": 1.0, "l
 """An emulated board proves function: one short round, so that the table has numbers to grey out."""
 
 
+def settings_on(device: Device, settings: Settings) -> Settings:
+    """The settings as they are for a device."""
+    return settings.model_copy(update=EMULATED) if device.emulated else settings
+
+
 def measure(
     past: record.Device,
     device: Device,
@@ -47,8 +52,8 @@ def measure(
         facts = probe.facts(link) | ({"settings": kept} if kept else {})
         pushed = deploy.push(link, files)
         emit(Ready(device.name, facts, pushed.bytes_sent, pushed.bytes_skipped))
-        how = settings.model_copy(update=EMULATED) if device.emulated else settings
-        board = Board(link, pushed.paths, {subject.model.name: subject for subject in subjects}, how, emit)
+        by_name = {subject.model.name: subject for subject in subjects}
+        board = Board(link, pushed.paths, by_name, settings_on(device, settings), emit)
         _prove(board)
         if not past.stopped:
             rounds.measure(board, seed, past)

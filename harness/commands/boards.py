@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 
 from invoke.context import Context
@@ -56,7 +57,8 @@ def device_trust(c: Context, device: list[str], yes: bool = False) -> None:
 def device_doctor(c: Context, device: list[str], json: bool = False) -> None:
     """What stands in the way of a job or of sound times on devices, and what to do about it."""
     known = inventory.load(ROOT)
-    found = [doctor.examine(where) for where in known.select(many(device) or ["local"])]
+    with ThreadPoolExecutor() as pool:
+        found = list(pool.map(doctor.examine, known.select(many(device) or ["local"])))
     if json:
         say_json([asdict(each) for each in found])
     else:

@@ -20,12 +20,13 @@ from harness.bench.events import Event, Finished
 from harness.bench.record import Run, Settings, Variant
 from harness.bench.variants import Entrant
 from harness.board import inventory, lab
-from harness.commands.console import RUNS, command, out, relative, say, say_json, telling, toolchain_of, typed
+from harness.commands.console import RUNS, command, out, relative, say, say_json, toolchain_of, typed
+from harness.commands.following import following
 from harness.cross.toolchain import ROOT
 from harness.errors import UsageError
 from harness.options import many, number, span
 from harness.options import path as optional
-from harness.report import export, live, past, terminal, verdicts
+from harness.report import export, past, terminal, verdicts
 
 if TYPE_CHECKING:
     from harness.bench.shelf import Shelf
@@ -87,12 +88,11 @@ def plan_of(
 
 def measured(events: Iterable[Event]) -> Run:
     """Follows a run to its end and returns its record."""
-    with telling() as tell:
+    with following() as tell:
         for event in events:
             if isinstance(event, Finished):
                 return event.run
-            if line := live.line(event):
-                tell(line, isinstance(event, live.PASSING))
+            tell(event)
     raise AssertionError("a run ends with Finished")
 
 

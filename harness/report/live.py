@@ -31,28 +31,29 @@ def _prepared(model: Model) -> str:
 
 def _ready(event: Ready) -> str:
     sent = words.size(event.bytes_sent) if event.bytes_sent else "nothing"
-    return f"{event.device}: {sent} sent, {words.size(event.bytes_kept)} already there"
+    return f"{sent} sent, {words.size(event.bytes_kept)} already there"
 
 
 def _gated(event: Gated) -> str:
     found = event.agreement
     if found.ok:
-        return f"{event.device}: {event.model} answers right (largest error {found.max_abs:.1e})"
-    return f"{event.device}: {event.model} answers WRONG in {found.wrong} of {found.elements} values; it is not timed"
+        return f"{event.model} answers right (largest error {found.max_abs:.1e})"
+    return f"{event.model} answers WRONG in {found.wrong} of {found.elements} values; it is not timed"
 
 
 def _round(event: Round) -> str:
     index = next((process.round for process in event.processes.values()), 0) + 1
     spoiled = f", discarded: {event.spoiled}" if event.spoiled else ""
-    return f"{event.device}: round {index}{spoiled}"
+    return f"round {index}{spoiled}"
 
 
 def _failed(event: Failed) -> str:
-    return f"{event.device}: {event.model + ': ' if event.model else ''}{event.problem.what}"
+    # What failed on a board is told by the board itself, with its name before it.
+    return f"{event.model + ': ' if event.model else ''}{event.problem.what}".removeprefix(f"{event.device}: ")
 
 
 _LINES: dict[type[Any], Callable[[Any], str]] = {
-    Told: lambda event: f"{event.device}: {event.text}" if event.device else event.text,
+    Told: lambda event: event.text.removeprefix(f"{event.device}: "),
     Prepared: lambda event: "\n".join(map(_prepared, event.models)),
     Built: lambda event: (
         f"Runtime for {event.build.target}: {words.size(event.build.binary_bytes)}, "
@@ -61,18 +62,29 @@ _LINES: dict[type[Any], Callable[[Any], str]] = {
     Ready: _ready,
     Gated: _gated,
     Round: _round,
-    Piloted: lambda event: f"{event.device}: {event.model} tried once",
-    Counted: lambda event: f"{event.device}: {event.model} takes {event.counts.inference:,} instructions",
-    Profiled: lambda event: f"{event.device}: {event.model} profiled",
+    Piloted: lambda event: f"{event.model} tried once",
+    Counted: lambda event: f"{event.model} takes {event.counts.inference:,} instructions",
+    Profiled: lambda event: f"{event.model} profiled",
     Failed: _failed,
-    Stopped: lambda event: f"{event.device}: done, {event.why}",
+    Stopped: lambda event: f"done, {event.why}",
 }
 
 PASSING: tuple[type[Any], ...] = (Told, Piloted, Round, Profiled, Counted)
 """Events that matter only until the next one."""
 
 
-def line(event: Event) -> str | None:
-    """The event in one line; None where there is nothing to tell."""
+def device_of(event: Event) -> str:
+    """The device that it happened on; empty for what happens on the host."""
+    return getattr(event, "device", "")
+
+
+def text(event: Event) -> str | None:
+    """What happened, without where; None where there is nothing to tell."""
     tell = _LINES.get(type(event))
     return tell(event) if tell else None
+
+
+def line(event: Event) -> str | None:
+    """What happened, and on which device; None where there is nothing to tell."""
+    said, device = text(event), device_of(event)
+    return f"{device}: {said}" if said and device else said

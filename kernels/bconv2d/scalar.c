@@ -36,17 +36,19 @@ static const uint32_t *count_lanes(const uint32_t *x, const uint32_t *w, uint32_
   return w;
 }
 
-static inline __attribute__((always_inline)) void band(const struct bnn_bconv2d_tile *t, const bool narrow) {
-  for (uint32_t p = 0; p < t->pixel_count; p++) {
+static inline __attribute__((always_inline)) void band(const struct bnn_bconv2d_tile *tile, const bool narrow, const bool f32,
+                                                       const bool bounded) {
+  const struct bnn_bconv2d_tile t = *tile; /* a copy of its own, which no store can change */
+  for (uint32_t p = 0; p < t.pixel_count; p++) {
     uint32_t count[MR] = {0};
-    for (uint32_t n = 0; n < (narrow ? 1 : t->pass_count); n++) {
-      const struct bnn_bconv2d_pass *pass = narrow ? NULL : &t->passes[n];
-      const uint32_t *x = bnn_bconv2d_patch(t, &t->pixels[p], pass), *w = bnn_bconv2d_weights_of(t, pass);
+    for (uint32_t n = 0; n < (narrow ? 1 : t.pass_count); n++) {
+      const struct bnn_bconv2d_pass *pass = narrow ? NULL : &t.passes[n];
+      const uint32_t *x = bnn_bconv2d_patch(&t, &t.pixels[p], pass), *w = bnn_bconv2d_weights_of(&t, pass);
       for (uint32_t c = 0; c < MR && !narrow; c++) count[c] <<= pass->doubled;
-      for (uint32_t first = 0; first < MR; first += LANES) w = count_lanes(x, w, t->run_words, count + first);
+      for (uint32_t first = 0; first < MR; first += LANES) w = count_lanes(x, w, t.run_words, count + first);
     }
-    bnn_bconv2d_write(t, p, count, MR);
+    f32 ? bnn_bconv2d_write_floats(&t, p, count, MR, narrow, bounded) : bnn_bconv2d_write_bits(&t, p, count, MR, narrow);
   }
 }
 
-void bnn_bconv2d_8x1_scalar(const struct bnn_bconv2d_tile *t) { t->start ? band(t, true) : band(t, false); }
+void bnn_bconv2d_8x1_scalar(const struct bnn_bconv2d_tile *t) { BNN_BCONV2D_SPECIALISE(t, band, t); }

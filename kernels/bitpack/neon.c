@@ -1,28 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Eight comparisons of four channels each give masks; BIT takes from the i-th mask the bits that stand for its channels,
- * which leaves each lane a quarter of the word, and the lanes are added up. */
 #if defined(__aarch64__)
-#include "bitpack/tail.h"
+#include "bitpack/neon.h"
 
-#include <arm_neon.h>
-
-static inline uint32_t compare32(const float *x, const float *threshold) {
-  static const uint32_t lanes[4] = {1, 2, 4, 8};
-  uint32x4_t place = vld1q_u32(lanes), bits = vdupq_n_u32(0);
-  for (int i = 0; i < 8; i++, place = vshlq_n_u32(place, 4))
-    bits = vbslq_u32(place, vcltq_f32(vld1q_f32(x + 4 * i), vld1q_f32(threshold + 4 * i)), bits);
-  return vaddvq_u32(bits);
-}
-
-void bnn_bitpack_1x32_neon(BNN_BITPACK_ARGUMENTS) {
-  for (size_t p = 0; p < pixels; p++) {
-    uint32_t c = 0;
-    for (; c + 32 <= channels; c += 32, x += 32) *y++ = compare32(x, threshold + c) ^ invert[c / 32];
-    if (c == channels) continue;
-    *y++ = bnn_bitpack_tail(x, threshold + c, channels - c) ^ invert[c / 32];
-    x += channels - c;
-  }
-}
+void bnn_bitpack_1x32_neon(BNN_BITPACK_ARGUMENTS) { pack(x, y, pixels, channels, threshold, invert); }
 
 #else
 typedef int bnn_bitpack_neon_is_empty;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #if defined(__arm__) && defined(__ARM_NEON)
-#include "base/simd/neon32.h"
+#include "base/simd/neon.h"
 #define VECTORS 2
 #define NR 4
 #include "depthwise/band.h"

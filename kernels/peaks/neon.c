@@ -1,33 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #if defined(__aarch64__)
-#include "peaks/peaks.h"
+#include "peaks/neon.h"
 
-#include <arm_neon.h>
-
-enum { SUMS = 8, FLOATS = 16 };
-
-/* One EOR, one CNT and one reduction for 128 products; in the kernels the last is an ADDP or UADALP, here an ADD. */
-double bnn_peak_popcount_neon(size_t times) {
-  uint8x16_t sum[SUMS], w[SUMS], x = vdupq_n_u8(7);
-  for (int j = 0; j < SUMS; j++) sum[j] = w[j] = vdupq_n_u8((uint8_t)j);
-  for (size_t i = 0; i < times; i++) {
-    __asm__ volatile("" : "+w"(x)); /* a new word, as far as the compiler knows */
-    for (int j = 0; j < SUMS; j++) sum[j] = vaddq_u8(sum[j], vcntq_u8(veorq_u8(x, w[j])));
-  }
-  for (int j = 0; j < SUMS; j++) __asm__ volatile("" : : "w"(sum[j]));
-  return (double)times * SUMS * 128;
-}
-
-double bnn_peak_fma_neon(size_t times) {
-  float32x4_t sum[FLOATS], x = vdupq_n_f32(0.5f), y = vdupq_n_f32(0.25f);
-  for (int j = 0; j < FLOATS; j++) sum[j] = vdupq_n_f32((float)j);
-  for (size_t i = 0; i < times; i++) {
-    __asm__ volatile("" : "+w"(x), "+w"(y));
-    for (int j = 0; j < FLOATS; j++) sum[j] = vfmaq_f32(sum[j], x, y);
-  }
-  for (int j = 0; j < FLOATS; j++) __asm__ volatile("" : : "w"(sum[j]));
-  return (double)times * FLOATS * 4 * 2;
-}
+double bnn_peak_popcount_neon(size_t times) { return count_bits(times, 8); }
+double bnn_peak_fma_neon(size_t times) { return multiply_floats(times, 16); }
 
 #else
 typedef int bnn_peaks_neon_is_empty;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The words of base/simd/avx2.h for aarch64 NEON. */
+/* The words of base/simd/avx2.h for NEON, of aarch64 and of ARMv7. There VMLA rounds the product too: VFMA came with VFPv4,
+ * which Cortex-A8 and A9 lack. */
 #ifndef BNN_BASE_SIMD_H
 #define BNN_BASE_SIMD_H
 
@@ -15,9 +16,15 @@ typedef float32x4_t QUAD;
 #define ADD(a, b) vaddq_f32(a, b)
 #define MIN(a, b) vminq_f32(a, b)
 #define MAX(a, b) vmaxq_f32(a, b)
-#define FMA(sum, a, b) vfmaq_f32(sum, a, b)
 #define LOAD_QUAD(p) vld1q_f32(p)
 #define LOAD_ONE(p) vld1q_dup_f32(p)
+#if defined(__aarch64__)
+#define FMA(sum, a, b) vfmaq_f32(sum, a, b)
 #define FMA_LANE(sum, a, quad, lane) vfmaq_laneq_f32(sum, a, quad, lane)
+#else
+#define FMA(sum, a, b) vmlaq_f32(sum, a, b)
+#define FMA_LANE(sum, a, quad, lane) \
+  vmlaq_lane_f32(sum, a, (lane) < 2 ? vget_low_f32(quad) : vget_high_f32(quad), (lane) % 2)
+#endif
 
 #endif

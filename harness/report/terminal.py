@@ -56,10 +56,15 @@ def _table(run: Run) -> Table:
             words.binary_share(result.model),
             words.size(result.model.bnn_bytes),
             words.size(result.model.weight_bytes),
-            Text.assemble((row.time or "–", "dim" if result.device.emulated else "bold"), (f"\n{row.interval}", "dim")),
-            Text.assemble((row.speed or "–", "" if result.ratio else "dim"), (f"\n{row.bounds}", "dim")),
+            Text.assemble((row.time or "–", "dim" if result.device.emulated else "bold"), _below(row.interval)),
+            Text.assemble((row.speed or "–", "" if result.ratio else "dim"), _below(row.bounds)),
         )
     return table
+
+
+def _below(text: str) -> tuple[str, str]:
+    """A second line of a cell, where there is one."""
+    return (f"\n{text}" if text else "", "dim")
 
 
 def explanation(model: Model) -> RenderableType:

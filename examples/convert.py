@@ -9,9 +9,9 @@ import numpy as np
 from harness.model import pipeline, reference
 
 model = pipeline.prepare(Path(sys.argv[1]))
-ties = model.prove()
+proved = model.prove()
 Path(sys.argv[2]).write_bytes(model.bnn)
-print(f"{model.source_bytes:,} bytes became {len(model.bnn):,}; {ties.count} of {ties.of} bits lie on a tie")
+print(f"{model.source_bytes:,} bytes became {len(model.bnn):,}; {proved.near} of {proved.signs} signs lie on a tie")
 
 inputs = model.random_inputs()
 before, after = model.golden(inputs), reference.run(model.binary, inputs)

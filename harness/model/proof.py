@@ -17,26 +17,41 @@ from harness import abi
 from harness.errors import WrongOutput
 from harness.model import reference
 from harness.model.graph import Array, Graph, Node, Tensor
+from harness.model.rounding import Magnitudes
 
-RELATIVE = 1e-4
-"""Of the largest magnitude of the tensor: float32 sums in another order, scaled before or after."""
-
-
-SMALL = 0.1
-"""A tensor of smaller numbers counts as this large: its sums cancelled, and what was summed up had been larger."""
+ASIDE = 1e-4
+"""How far a neuron's threshold is moved to see whether a spike hangs on rounding: membranes add up many steps."""
 
 
 @dataclass(frozen=True)
-class Ties:
-    """Signs that differ because a number lay within rounding of its threshold.
+class Proof:
+    """What was found while graphs agreed.
 
     Attributes:
-        count: how many bits.
-        of: out of how many that were compared.
+        flips: bits that a pass changed, because a number lay within rounding of its threshold.
+        of: bits that were compared, over all passes.
+        near: signs of the last graph whose number lies within rounding of its threshold on this input: what adds up in
+            another order may answer otherwise and be right.
+        signs: of how many.
     """
 
-    count: int = 0
+    flips: int = 0
     of: int = 0
+    near: int = 0
+    signs: int = 0
+
+    def __add__(self, other: Proof) -> Proof:
+        return Proof(self.flips + other.flips, self.of + other.of, self.near + other.near, self.signs + other.signs)
+
+    @property
+    def sentence(self) -> str:
+        """What a reader should know of ties; "" where there are none."""
+        if not self.near:
+            return ""
+        return (
+            f"{self.near:,} of {self.signs:,} signs lie within rounding of their threshold on the input that was "
+            "proved: sums of floats in another order may flip them."
+        )
 
 
 def compare(
@@ -46,8 +61,8 @@ def compare(
     expected: dict[str, Array],
     inputs: Sequence[Array],
     memory: reference.Memory | None = None,
-) -> tuple[Ties, dict[str, Array]]:
-    """Runs `after` and compares every tensor that `before` has too.
+) -> tuple[Proof, dict[str, Array]]:
+    """Runs `after` and compares every tensor that `before` has too: bits with bits, numbers within `rounding`.
 
     Args:
         name: of the pass, for the message.
@@ -55,19 +70,19 @@ def compare(
         memory: what the neurons of `after` remember of the time step before.
 
     Returns:
-        the ties, and every value of `after`, which the next pass is compared with.
+        the flips, and every value of `after`, which the next pass is compared with.
 
     Raises:
         WrongOutput: some tensor differs by more than rounding explains.
     """
     found: dict[str, Array] = dict(zip(after.inputs, inputs, strict=True))
     flips = total = 0
+    same = {name for name, tensor in after.tensors.items() if _dtype(before, name) == tensor.dtype}
+    magnitudes = [Magnitudes(graph, values, same) for graph, values in ((before, expected), (after, found))]
     for node in after.nodes:
         operands = [None if i is None else reference.operand(after.tensors[i], found) for i in node.inputs]
         output = after.tensors[node.output]
-        twin = expected.get(node.output)
-        if twin is not None and before.tensors[node.output].dtype != output.dtype:
-            twin = None
+        twin = expected.get(node.output) if node.output in same else None
         spikes = node.op == "lif" and node.params["emit"] != abi.constant("BNN_EMIT_MEMBRANE")
         if spikes and twin is not None:
             value, ties = _spikes(node, operands, output, {} if memory is None else memory, twin)
@@ -80,16 +95,25 @@ def compare(
                 flips, total = flips + differing, total + value.size
                 if differing > max(2, value.size // 1000):
                     raise _wrong(name, node.name, f"{differing} of {value.size} bits differ")
-            else:
-                error = float(np.max(np.abs(value - twin.astype(np.float32)), initial=0.0))
-                bound = RELATIVE * max(float(np.max(np.abs(twin), initial=0.0)), SMALL)
+            elif not np.array_equal(value, twin):
+                found[node.output] = value
+                bound = sum(part.of(node.output).bound for part in magnitudes)
                 if output.dtype == "i8":
-                    bound = 1.0  # half a code apart is a code apart after rounding
-                if not error <= bound:
-                    raise _wrong(name, node.name, f"values differ by up to {error:.3g}, rounding explains {bound:.3g}")
+                    bound = np.ones(1)  # half a code apart is a code apart after rounding
+                apart = np.abs(value.astype(np.float64) - twin)
+                excess = np.where(value == twin, 0.0, apart) - bound
+                if not np.all(excess <= 0):
+                    worst = np.unravel_index(np.argmax(np.where(np.isnan(excess), np.inf, excess)), excess.shape)
+                    explained = np.broadcast_to(bound, excess.shape)[worst]
+                    what = f"{value[worst]:.6g} instead of {twin[worst]:.6g}, and rounding explains {explained:.2g}"
+                    raise _wrong(name, node.name, what)
             value = twin
         found[node.output] = value
-    return Ties(flips, total), found
+    return Proof(flips, total), found
+
+
+def _dtype(graph: Graph, name: str) -> str | None:
+    return graph.tensors[name].dtype if name in graph.tensors else None
 
 
 def _spikes(
@@ -103,7 +127,7 @@ def _spikes(
     value = reference.apply(node.op, operands, node.params, output, memory)
     threshold, ties = operands[1], 0
     assert threshold is not None
-    for share in (1 - RELATIVE, 1 + RELATIVE):
+    for share in (1 - ASIDE, 1 + ASIDE):
         aside = dict(before)
         shaken = [operands[0], threshold * np.float32(share), *operands[2:]]
         other = reference.apply(node.op, shaken, node.params, output, aside)

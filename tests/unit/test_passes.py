@@ -41,8 +41,8 @@ def prove(graph: Graph, seed: int = 1) -> Graph:
     for name, rewrite in PASSES:
         after = rewrite(before)
         for inputs in samples:
-            ties, _ = proof.compare(name, before, after, reference.trace(before, inputs), inputs)
-            assert ties.count == 0, f"{name}: {ties}"
+            found, _ = proof.compare(name, before, after, reference.trace(before, inputs), inputs)
+            assert found.flips == 0, f"{name}: {found}"
         before = after
     return before
 

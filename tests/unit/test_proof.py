@@ -11,8 +11,11 @@ import pytest
 from harness.errors import WrongOutput
 from harness.model import proof, reference
 from harness.model.graph import Array, Graph
-from harness.model.passes import binarise
-from tests.unit.nets import Net
+from harness.model.near import near
+from harness.model.passes import binarise, fuse
+from harness.model.passes.order import PASSES
+from harness.model.rounding import LAMBDA, UNIT, Magnitudes
+from tests.unit.nets import INF, Net
 
 
 def net() -> tuple[Graph, Graph, list[Array]]:
@@ -22,7 +25,7 @@ def net() -> tuple[Graph, Graph, list[Array]]:
 
 def test_a_right_pass_has_no_ties() -> None:
     before, after, inputs = net()
-    assert proof.compare("binarise", before, after, reference.trace(before, inputs), inputs)[0].count == 0
+    assert proof.compare("binarise", before, after, reference.trace(before, inputs), inputs)[0].flips == 0
 
 
 def test_a_flipped_weight_names_pass_and_layer() -> None:
@@ -46,3 +49,61 @@ def test_a_flipped_threshold_is_seen_in_the_bits() -> None:
     twin = reference.trace(after, inputs)
     with pytest.raises(WrongOutput, match="bits differ"):
         proof.compare("again", after, broken, twin, inputs)
+
+
+def cancelling(filters: int = 3, taps: int = 64) -> tuple[Graph, list[Array]]:
+    """A dense layer whose products cancel to almost nothing, a batch norm, and a sign of it."""
+    net = Net((1, taps))
+    half = net.draw.uniform(0.5, 1.5, (filters, taps // 2))
+    weights = net.builder.constant("dense/kernel", np.concatenate([half, -half], axis=1))
+    net.op("dense", "dense", weights, lo=-INF, hi=INF)
+    net.op("affine", "bn", net.const("scale", *[0.25] * filters), net.const("offset", *[0.0] * filters))
+    net.quantiser("ste_sign", "q").dense("last", 2)
+    return net.graph(), [np.full((1, taps), 1.1, np.float32)]
+
+
+def test_sums_that_cancel_carry_the_rounding_of_their_terms() -> None:
+    graph, inputs = cancelling()
+    values = reference.trace(graph, inputs)
+    known = Magnitudes(graph, values, set(graph.inputs)).of("bn")
+    kernel = graph.tensors["dense/kernel"].data
+    assert kernel is not None
+    np.testing.assert_allclose(known.size, 0.25 * np.abs(kernel).sum(axis=1) * 1.1, rtol=1e-6)
+    assert known.terms == 64 + 1 + 2
+    np.testing.assert_allclose(known.bound, LAMBDA * np.sqrt(67) * UNIT * known.size)
+    proof.compare("fuse", graph, fuse.fuse(graph), values, inputs)
+
+
+def test_a_changed_weight_is_more_than_rounding() -> None:
+    graph, inputs = cancelling()
+    fused = fuse.fuse(graph)
+    name = next(node for node in fused.nodes if node.op == "dense").inputs[1] or ""
+    data = np.array(fused.tensors[name].data)
+    data[1, 7] *= 1.001
+    broken = replace(fused, tensors={**fused.tensors, name: replace(fused.tensors[name], data=data)})
+    with pytest.raises(WrongOutput, match="rounding explains"):
+        proof.compare("fuse", graph, broken, reference.trace(graph, inputs), inputs)
+
+
+def test_signs_within_rounding_are_counted() -> None:
+    graph, inputs = cancelling()
+    assert near(graph, reference.trace(graph, inputs)) == (3, 3)
+    apart = [inputs[0] + np.arange(64, dtype=np.float32)]
+    assert near(graph, reference.trace(graph, apart)) == (0, 3)
+
+
+def test_what_a_relu_holds_at_zero_is_far_from_it() -> None:
+    net = Net((1, 4))
+    weights = net.builder.constant("kernel", np.array([[1, 1, 1, 1], [-1, -1, -1, -1]]))
+    net.op("dense", "dense", weights, lo=0.0, hi=INF).quantiser("heaviside", "q")
+    graph, x = net.graph(), np.full((1, 4), 0.3, np.float32)
+    assert near(graph, reference.trace(graph, [x])) == (0, 2)
+
+
+def test_sums_of_bits_are_the_same_everywhere() -> None:
+    net = Net((1, 8, 8, 16)).quantiser("ste_sign", "q").conv("conv", 40).norm("bn", negative=False)
+    graph = net.quantiser("ste_sign", "after").conv("last", 4).graph()
+    inputs = [np.random.default_rng(0).standard_normal((1, 8, 8, 16)).astype(np.float32)]
+    for _, rewrite in PASSES:
+        graph = rewrite(graph)
+    assert near(graph, reference.trace(graph, inputs)) == (0, 8 * 8 * 16)

@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Signs that hang on rounding: their number lies so near its threshold that another order of adding may cross it.
+
+Element by element IEEE arithmetic is the same everywhere, and so are sums of bits. Only sums of floats differ.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from harness import abi
+from harness.model import reference
+from harness.model.graph import Array, Graph, Node
+from harness.model.rounding import Magnitudes
+
+_ORDERED = frozenset({"conv2d", "conv2d_transpose", "dense", "avg_pool2d", "mean", "softmax"})
+"""Operations whose result depends on the order in which they add."""
+
+
+def near(graph: Graph, values: Mapping[str, Array]) -> tuple[int, int]:
+    """(how many signs of a graph hang on rounding, of how many).
+
+    Args:
+        values: of every tensor, bits unpacked.
+    """
+    settled = _settled(graph)
+    known, producers = Magnitudes(graph, values, settled), graph.producers()
+    found = signs = 0
+    for node in graph.nodes:
+        limits = _limits(graph, node)
+        if limits is None:
+            continue
+        x = str(node.inputs[0])
+        signs += values[x].size
+        if x not in settled:
+            free = _free(graph, values, producers, x)
+            bound = known.operand(x).bound
+            close = [free.crosses(limit) & (np.abs(free.value - limit) <= bound) for limit in limits]
+            found += int(np.count_nonzero(np.any(close, axis=0)))
+    return found, signs
+
+
+def _settled(graph: Graph) -> set[str]:
+    """The tensors that are the same on every machine; bits count as such, for a doubt is told where it arises."""
+    settled = {name for name, tensor in graph.tensors.items() if tensor.dtype == "bits" or tensor.data is not None}
+    settled.update(graph.inputs)
+    for node in graph.nodes:
+        floats = node.op in _ORDERED and graph.tensors[str(node.inputs[0])].dtype == "f32"
+        if not floats and all(name is None or name in settled for name in node.inputs):
+            settled.add(node.output)
+    return settled
+
+
+def _limits(graph: Graph, node: Node) -> Array | None:
+    """The thresholds [T, C] or [T, 1] of a node that makes signs of numbers."""
+    if node.op == "quantize":
+        data = graph.tensors[str(node.inputs[1])].data
+        return None if data is None else data.reshape(-1, data.shape[-1])
+    if node.op == "step":
+        return np.full((1, 1), node.params["threshold"], np.float32)
+    sign = node.op == "unary" and node.params["kind"] == abi.constant("BNN_SIGN")
+    return np.zeros((1, 1), np.float32) if sign else None
+
+
+@dataclass(frozen=True, eq=False)
+class _Free:
+    """A tensor without the clamps behind it: what a relu holds at 0 may lie far from a threshold of 0."""
+
+    value: Array
+    lo: float = -np.inf
+    hi: float = np.inf
+
+    def crosses(self, limit: Array) -> Array:
+        """Whether the clamps let a threshold decide anything."""
+        return (limit > self.lo) & (limit <= self.hi)
+
+
+def _free(graph: Graph, values: Mapping[str, Array], producers: Mapping[str, Node], tensor: str) -> _Free:
+    node = producers.get(tensor)
+    if node is None:
+        return _Free(values[tensor])
+    if node.op in ("clamp", "max_pool2d", "reshape"):
+        behind = _free(graph, values, producers, str(node.inputs[0]))
+        if node.op == "clamp":
+            return _Free(behind.value, max(behind.lo, node.params["lo"]), min(behind.hi, node.params["hi"]))
+        moved = reference.apply(node.op, [behind.value], node.params, graph.tensors[tensor])
+        return _Free(moved, behind.lo, behind.hi)
+    lo, hi = (float(node.params.get(end, default)) for end, default in (("lo", -np.inf), ("hi", np.inf)))
+    if np.isinf(lo) and np.isinf(hi):
+        return _Free(values[tensor])
+    operands = [None if name is None else reference.operand(graph.tensors[name], values) for name in node.inputs]
+    params = {**node.params, "lo": -np.inf, "hi": np.inf}
+    return _Free(reference.apply(node.op, operands, params, graph.tensors[tensor]), lo, hi)

@@ -14,6 +14,8 @@ from harness.board.transport import Transport
 from harness.errors import BitrigError
 
 POLICIES = "/sys/devices/system/cpu/cpufreq/policy*"
+ASLR = "/proc/sys/kernel/randomize_va_space"
+RANDOM = 2  # stack, libraries and heap: each process draws a layout of its own, so that layouts average out
 
 # Prints for every file that fits: file, what was in it, what was wanted, what is in it now.
 SET = """\
@@ -26,6 +28,7 @@ set_to() {{
   echo "$1 $before $2 $(cat "$1")"
 }}
 cd {workdir} && [ -d session ] || exit 1
+set_to {aslr} {random}
 for policy in {policies}; do
 {settings}
 done
@@ -55,7 +58,7 @@ class Setting:
 
 
 def steady(transport: Transport, policies: str = POLICIES) -> tuple[Setting, ...]:
-    """Set the governor, and the frequency where the device pins one, until the board is let go.
+    """Set the governor, the frequency where the device pins one, and random memory layouts, until the board is let go.
 
     What the board does not have, or does not let be set, stays; the settings say so. With `conditions: as-shipped`
     nothing is touched and nothing is returned.
@@ -75,8 +78,10 @@ def steady(transport: Transport, policies: str = POLICIES) -> tuple[Setting, ...
         # The least may never be above the most: one of the first two is refused, whichever way it goes.
         wanted += [("scaling_min_freq", khz), ("scaling_max_freq", khz), ("scaling_min_freq", khz)]
     settings = "\n".join(f'set_to "$policy/{file}" {value}' for file, value in wanted)
-    words = {"workdir": shlex.quote(transport.workdir), "policies": policies, "settings": settings}
-    rows = [line.split() for line in transport.ask(SET.format(**words), timeout=30).text.splitlines()]
+    script = SET.format(
+        workdir=shlex.quote(transport.workdir), aslr=ASLR, random=RANDOM, policies=policies, settings=settings
+    )
+    rows = [line.split() for line in transport.ask(script, timeout=30).text.splitlines()]
     last = {row[0]: Setting(*row) for row in rows if len(row) == 4}
     first = {row[0]: row[1] for row in reversed(rows) if len(row) == 4}
     return tuple(Setting(file, first[file], setting.wanted, setting.after) for file, setting in last.items())

@@ -99,7 +99,7 @@ class Settings(_Frozen):
     workdir: str = Field(default="~/.cache/bitrig", pattern=WORKDIR)
     """Folder on the board; everything bitrig leaves there is inside it."""
     conditions: Literal["steady", "as-shipped"] = "steady"
-    """steady sets the governor to performance for a session and puts it back; as-shipped changes nothing."""
+    """steady sets governor and memory layouts for a session and puts them back; as-shipped changes nothing."""
     frequency_mhz: int | None = Field(default=None, ge=1)
     """Frequency to pin the CPUs to for a session, where the board has it and allows it."""
     store_mb: int = Field(default=1024, ge=1)

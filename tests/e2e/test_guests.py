@@ -70,8 +70,8 @@ def test_the_governor_is_put_back_when_the_harness_is_killed(guest: Device) -> N
         lock.LEASE = 6
         device = Device.model_validate({guest.model_dump()!r})
         with connect(device) as transport, lock.hold(transport, "bench"):
-            settings = conditions.steady(transport)
-            print(settings[0].before, settings[0].controlled, flush=True)
+            (setting,) = [each for each in conditions.steady(transport) if each.file.endswith("scaling_governor")]
+            print(setting.before, setting.controlled, flush=True)
             transport.run("sleep 1000")
     """
     with connect(guest) as transport:
@@ -97,6 +97,32 @@ def test_a_frequency_is_pinned_and_read_back(guest: Device) -> None:
         assert probe.facts(transport)["frequency_limit_khz"] == [1_000_000]
     with connect(guest) as transport:
         assert probe.facts(transport)["frequency_limit_khz"] == [1_800_000]
+
+
+def test_memory_layouts_are_random_in_a_session_unless_the_board_is_to_be_as_shipped(guest: Device) -> None:
+    with connect(guest) as transport:
+        assert transport.run(f"echo 0 >{conditions.ASLR}").ok
+        with lock.hold(transport, "bench"):
+            assert "randomize_va_space 0 → 2" in [setting.text for setting in conditions.steady(transport)]
+            assert probe.facts(transport)["aslr"] == 2
+        assert probe.facts(transport)["aslr"] == 0
+    with connect(guest.model_copy(update={"conditions": "as-shipped"})) as transport:
+        with lock.hold(transport, "bench"):
+            assert conditions.steady(transport) == ()
+            assert probe.facts(transport)["aslr"] == 0
+        assert transport.run(f"echo 2 >{conditions.ASLR}").ok
+
+
+def test_the_doctor_finishes_what_a_killed_keeper_left(guest: Device) -> None:
+    with connect(guest) as transport:
+        before = transport.run(["cat", GOVERNOR]).text
+        with lock.hold(transport, "bench"):
+            conditions.steady(transport)
+            transport.run(f"kill -KILL $(cat {transport.workdir}/session/keeper)")
+        assert transport.run(["cat", GOVERNOR]).text == "performance" != before
+        found = doctor.examine(guest).findings
+        assert any("had ended badly" in finding.what and "settings put back" in finding.what for finding in found)
+        assert transport.run(["cat", GOVERNOR]).text == before
 
 
 def test_a_full_disk_is_told_before_a_byte_is_sent(guest: Device, tmp_path: Path) -> None:

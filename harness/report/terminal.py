@@ -14,6 +14,7 @@ from rich.text import Text
 from harness.bench.aa import Noise
 from harness.bench.instructions import Counted
 from harness.bench.kernels import Timing
+from harness.bench.matrix import Visit
 from harness.bench.outline import Outline
 from harness.bench.record import Agreement, Model, Run
 from harness.bench.refusals import Refusal
@@ -29,7 +30,7 @@ _STYLES = {"good": "green", "plain": "", "open": "yellow", "bad": "red"}
 def summary(run: Run) -> RenderableType:
     """The table of all results, then the verdicts and the caveats."""
     said = sections.verdict(run)
-    lines: list[RenderableType] = [_table(run)]
+    lines: list[RenderableType] = [_table(run), Text()]
     for sentence in said.sentences:
         style = _STYLES[sentence.tone]
         said_ = Text.assemble((f"{sentence.icon} ", style), f"{sentence.subject}: ", (sentence.claim, f"bold {style}"))
@@ -180,6 +181,25 @@ def checks(found: Mapping[str, Sequence[Mapping[str, Any]]]) -> RenderableType:
                 cells = (device, event["family"], event["kernel"], event["cases"], event["failures"])
                 table.add_row(*(Text(str(cell), style) for cell in cells))
     return table
+
+
+def visited(visit: Visit) -> str:
+    """A place of the matrix, in a line."""
+    models = ", ".join(f"{name} {'right' if right else 'WRONG'}" for name, right in visit.models.items())
+    counts = f"{visit.kernels} kernels, {visit.cases} cases, {visit.failures} failures"
+    return f"{visit.place}: {counts}; {models}" + (f"; {visit.problem}" if visit.problem else "")
+
+
+def matrix(found: Sequence[Visit]) -> RenderableType:
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    table.add_column("place")
+    for heading in ("kernels", "cases", "failures", "models right", "seconds"):
+        table.add_column(heading, justify="right")
+    for each in found:
+        right = f"{sum(each.models.values())} of {len(each.models)}"
+        cells = (each.place, each.kernels, each.cases, each.failures, right, f"{each.seconds:.0f}")
+        table.add_row(*(Text(str(cell), "" if each.ok else "red") for cell in cells))
+    return Group(table, *(Text(f"{each.place}: {each.problem}", "red") for each in found if each.problem))
 
 
 def noise(found: Sequence[Noise]) -> RenderableType:

@@ -41,7 +41,10 @@ class Sentence:
 
 
 def sentences(run: Run) -> tuple[Sentence, ...]:
-    """The verdicts of the run, as many as there are things to say; what is wrong comes last and is never left out."""
+    """The verdicts of the run, as many as there are things to say; what is wrong is never left out.
+
+    A comparison begins with what fails it; a bench with what it found, and ends with what went wrong.
+    """
     said: list[Sentence] = []
     found = results(run)
     for device in run.devices:
@@ -59,8 +62,10 @@ def sentences(run: Run) -> tuple[Sentence, ...]:
     if run.kind == "compare":
         said += [_size(change) for change in sizes(run)]
         said += _layers(layer_changes.find(run))
-    order: dict[Tone, int] = {"good": 0, "plain": 1, "open": 2, "bad": 3}
-    return tuple(sorted(said, key=lambda sentence: order[sentence.tone]))
+    order: tuple[Tone, ...] = (
+        ("bad", "open", "good", "plain") if run.kind == "compare" else ("good", "plain", "open", "bad")
+    )
+    return tuple(sorted(said, key=lambda sentence: order.index(sentence.tone)))
 
 
 def _emulated(device: Device, own: list[Result]) -> list[Sentence]:

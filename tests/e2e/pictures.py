@@ -47,7 +47,8 @@ def main(told: Run, deep: Run) -> None:
         browser.open(report, NARROW)
         _keep("report-360", browser.shot(0, 1700))
         browser.open(large, WIDE)
-        _keep("report-net", browser.shot(_top(browser, "graph"), 1200))
+        browser.eval("document.querySelectorAll('.net details').forEach((block, at) => { block.open = at % 4 == 0; })")
+        _keep("report-net", browser.shot(_top(browser, "graph"), 1000))
         browser.open(report, PAPER)
         browser.call("Emulation.setEmulatedMedia", media="print")
         browser.eval("document.body.style.padding = '53px'")  # what @page is to paper

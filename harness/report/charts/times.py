@@ -38,8 +38,9 @@ def scatter(run: Run, device: Device) -> Chart | None:
         centre = interval.estimate
         samples = np.concatenate([process.samples for process in case.processes])
         tails = np.percentile(samples, [5, 95, 99])
-        reach = max(max(heads) - min(heads), 0.01 * centre)
-        low, high = min(heads) - reach, max(heads) + 1.5 * reach
+        first, last = np.percentile(heads, [5, 95])
+        reach = max(last - first, 0.01 * centre)
+        low, high = first - reach, last + 1.5 * reach
         inside = samples[(samples >= low) & (samples <= high)]
         counts, edges = np.histogram(inside, BINS)
         tops = 0.12 + 0.5 * np.convolve(counts, [0.25, 0.5, 0.25], "same") / max(1, counts.max())
@@ -48,7 +49,11 @@ def scatter(run: Run, device: Device) -> Chart | None:
             for at, top in zip((edges[1:] + edges[:-1]) / 2, tops, strict=True)
         ]
         medians += [
-            {"x": _percent(ns, centre), "y": -base - 0.88, "tip": f"{name}, process {at}: {words.duration(ns)}"}
+            {
+                "x": _percent(min(max(ns, low), high), centre),
+                "y": -base - 0.88,
+                "tip": f"{name}, process {at}: {words.duration(ns)}",
+            }
             for at, ns in enumerate(heads, 1)
         ]
         if interval.low and interval.high:
@@ -93,7 +98,7 @@ def scatter(run: Run, device: Device) -> Chart | None:
     return Chart(
         title="Every sample",
         description="The hill is how the samples spread, a dot the median of a process, the bar behind the dots their "
-        "95 % interval.",
+        "95 % interval. A dot at the edge lies beyond it.",
         svg=draw(plot(layers, STRIP * len(rows)), f"Samples of every model on {words.place(device)}"),
         header=("model", "median", "MAD of the medians", "5 %", "95 %", "99 %", "processes", "samples left out"),
         rows=tuple(rows),

@@ -36,7 +36,6 @@ ns = group(
     explain=models.explain,
     run=models.run,
     verify=models.verify,
-    check=kernels.check,
     kernels=kernels.kernels,
     compare=runs.compare,
     history=runs.history,
@@ -48,6 +47,8 @@ ns.add_collection(group(aa=bench_aa, planted=bench_planted, simulate=bench_simul
 ns.collections["bench"].add_task(runs.bench, name="run", default=True)
 ns.add_collection(group(serve=runs.report_serve), name="report")
 ns.collections["report"].add_task(runs.report, name="write", default=True)
+ns.add_collection(group(matrix=kernels.matrix), name="check")
+ns.collections["check"].add_task(kernels.check, name="run", default=True)
 ns.add_collection(
     group(
         list=boards.device_list,

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Commands about kernels: check, kernels."""
+"""Commands about kernels: check, check.matrix, kernels."""
 
 from __future__ import annotations
 
@@ -10,13 +10,16 @@ from typing import Any
 from invoke.context import Context
 from invoke.exceptions import Exit
 
-from harness.bench import blas, execute, instructions, once, store
+from harness.bench import blas, execute, instructions, once, store, subject, variants
 from harness.bench import kernels as rates
+from harness.bench import matrix as places
+from harness.bench.record import Variant
 from harness.board import inventory
 from harness.commands.console import command, out, relative, say_json, telling, toolchain_of
+from harness.commands.runs import model_files
 from harness.cross import build
 from harness.cross.toolchain import ROOT
-from harness.errors import WrongOutput
+from harness.errors import UsageError, WrongOutput
 from harness.options import many, number
 from harness.report import against, page, terminal
 
@@ -51,6 +54,42 @@ def check(
     else:
         out.print(terminal.checks(found))
     if any(event["type"] == "failure" for events in found.values() for event in events):
+        raise Exit(code=WrongOutput.exit_code)
+
+
+@command(
+    "place",
+    "model",
+    family="check the kernels of one family alone",
+    place="address+undefined, thread, cortex-a53, ... (repeat or separate by commas); all where absent",
+    model="models to run in every place (repeat or separate by commas); the three of models/ where absent",
+)
+def matrix(
+    c: Context,
+    place: list[str],
+    model: list[str],
+    family: str | None = None,
+    seed: str | None = None,
+    json: bool = False,
+) -> None:
+    """Check every kernel, and some models, under sanitizers and on emulated CPUs from the oldest to the widest."""
+    known = {each.name: each for each in places.PLACES}
+    if unknown := set(many(place)) - set(known):
+        raise UsageError(f"There is no place {', '.join(sorted(unknown))}.", f"There are {', '.join(known)}.")
+    wanted = [known[name] for name in many(place)] or list(places.PLACES)
+    options = ["--seed", str(number(seed, "--seed"))] if seed else []
+    options += ["--family", family] if family else []
+    found = []
+    with telling() as tell:
+        subjects = list(subject.prepare(variants.side_by_side(model_files(model), Variant())))
+        for visit in places.run(wanted, subjects, options, tell):
+            found.append(visit)
+            tell(terminal.visited(visit), visit.ok)
+    if json:
+        say_json([asdict(visit) | {"ok": visit.ok} for visit in found])
+    else:
+        out.print(terminal.matrix(found))
+    if not all(visit.ok for visit in found):
         raise Exit(code=WrongOutput.exit_code)
 
 

@@ -61,5 +61,14 @@ ns.add_collection(
     ),
     name="device",
 )
-ns.add_collection(group(nets=benchmarks.nets, layers=benchmarks.layers, page=benchmarks.page), name="benchmarks")
+ns.add_collection(
+    group(
+        nets=benchmarks.nets,
+        layers=benchmarks.layers,
+        page=benchmarks.page,
+        boards=benchmarks.boards,
+        lab=benchmarks.lab,
+    ),
+    name="benchmarks",
+)
 ns.add_collection(group(up=boards.lab_up, down=boards.lab_down, status=boards.lab_status), name="lab")

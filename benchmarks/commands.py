@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The commands `./inv benchmarks.*`: what other engines take for the same work, and what a report costs."""
+"""The commands `./inv benchmarks.*`: what other engines take for the same work, what a report and a board cost."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 from invoke.context import Context
@@ -16,6 +17,7 @@ from rich.text import Text
 
 from benchmarks import layers as float_layers
 from benchmarks import nets as whole_nets
+from harness.board import inventory
 from harness.commands.console import command, out, say_json, telling
 from harness.cross import build
 from harness.cross.toolchain import ROOT
@@ -89,6 +91,38 @@ def page(c: Context, model: str | None = None, json: bool = False) -> None:
         made = f"made in {found.cold:.1f} s ({found.cpu:.1f} s of CPU), once more in {found.warm:.1f} s"
         shown = f"shown by Chromium in {found.shown:.2f} s"
         out.print(f"{found.nodes} nodes, 3 boards, 30 pairs: {words.size(found.bytes)}, {made}, {shown}")
+
+
+@command("device", repeats="times that each device is tried; 9 where absent")
+def boards(c: Context, device: list[str], repeats: str | None = None, json: bool = False) -> None:
+    """What the harness costs a board beside its work: medians of seconds. qemu-aarch64 where absent."""
+    from benchmarks import boards as costs
+
+    chosen = inventory.load(ROOT).select(many(device) or ["qemu-aarch64"])
+    times = number(repeats, "--repeats") or 9
+    found = {}
+    for board in chosen:
+        tries = [costs.overhead(board) for _ in range(times)]
+        found[board.name] = {step: median(each[step] for each in tries) for step in tries[0]}
+    if json:
+        say_json(found)
+    for name, steps in {} if json else found.items():
+        out.print(Text(f"{name}: " + ", ".join(f"{step} {seconds:.2f} s" for step, seconds in steps.items())))
+
+
+@command("name")
+def lab(c: Context, name: list[str], json: bool = False) -> None:
+    """Seconds until a stand-in board answers by SSH, with an empty cache and with a warm one. virt-pi4 where absent."""
+    from benchmarks import boards as costs
+
+    found = {}
+    for board in many(name) or ["virt-pi4"]:
+        with tempfile.TemporaryDirectory() as folder:
+            found[board] = costs.start(board, Path(folder))
+    if json:
+        say_json(found)
+    for board, seconds in {} if json else found.items():
+        out.print(f"{board}: {seconds['empty']:.1f} s with an empty cache, {seconds['warm']:.1f} s with a warm one")
 
 
 def _plain(raced: float_layers.Raced) -> dict[str, Any]:

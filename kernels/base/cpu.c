@@ -40,7 +40,7 @@ static inline unsigned long auxiliary(unsigned long type) {
 }
 #endif
 
-enum feature { FEATURE_POPCNT, FEATURE_FMA, FEATURE_AVX2, FEATURE_AVX512, FEATURE_VPOPCNTDQ };
+enum feature { FEATURE_POPCNT, FEATURE_FMA, FEATURE_AVX2, FEATURE_AVX512, FEATURE_VPOPCNTDQ, FEATURE_AVX512VNNI };
 
 #if ARCH_X86_64
 #include <cpuid.h>
@@ -61,6 +61,7 @@ static bool cpuid_has(enum feature feature) {
     case FEATURE_AVX2: return ymm && (b7 & bit_AVX2);
     case FEATURE_AVX512: return zmm && (b7 & avx512) == avx512;
     case FEATURE_VPOPCNTDQ: return zmm && (c7 & bit_AVX512VPOPCNTDQ);
+    case FEATURE_AVX512VNNI: return zmm && (c7 & bit_AVX512VNNI);
   }
   return false;
 }

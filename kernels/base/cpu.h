@@ -25,6 +25,13 @@ enum bnn_isa {
 #define BNN_TARGET_AVX2 __attribute__((target("avx2,fma,popcnt")))
 #define BNN_TARGET_AVX512 __attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,avx512vpopcntdq,avx2,fma,popcnt")))
 
+#define BNN_TARGET_AVX512VNNI __attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,avx512vnni,avx2,fma,popcnt")))
+#if defined(__clang__)
+#define BNN_TARGET_DOTPROD __attribute__((target("dotprod")))
+#else
+#define BNN_TARGET_DOTPROD __attribute__((target("arch=armv8.2-a+dotprod")))
+#endif
+
 /* Before a loop of few rounds over sums that must stay in registers, which cannot be indexed. */
 #if defined(__clang__)
 #define BNN_UNROLL _Pragma("clang loop unroll(full)")

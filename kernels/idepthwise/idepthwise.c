@@ -21,7 +21,7 @@ enum { BIAS, MANTISSA, LEFT, RIGHT, CONSTANTS };
 /* Where the parts of the packed weights start, in bytes. */
 struct layout {
   uint32_t padded, taps;
-  size_t constants, border, end;
+  size_t constants, border, raised, end;
 };
 
 static struct layout layout_of(const struct bnn_idepthwise_plan *plan) {
@@ -30,7 +30,8 @@ static struct layout layout_of(const struct bnn_idepthwise_plan *plan) {
   struct layout l = {.padded = (p->channels + mr - 1) / mr * mr, .taps = p->window.kernel_h * p->window.kernel_w};
   l.constants = ((size_t)l.taps * l.padded * sizeof(int16_t) + 63) & ~(size_t)63;
   l.border = l.constants + CONSTANTS * sizeof(int32_t) * l.padded;
-  l.end = (l.border + l.padded + 63) & ~(size_t)63;
+  l.raised = l.border + l.padded; /* whether some ratio is above 1 */
+  l.end = (l.raised + 64) & ~(size_t)63;
   return l;
 }
 
@@ -65,6 +66,7 @@ void bnn_idepthwise_pack(const struct bnn_idepthwise_plan *plan, const struct bn
     constants[MANTISSA * l.padded + c] = weights->ratio[c].mantissa;
     constants[LEFT * l.padded + c] = weights->ratio[c].left;
     constants[RIGHT * l.padded + c] = weights->ratio[c].right;
+    if (weights->ratio[c].left > 0) ((uint8_t *)packed)[l.raised] = 1;
   }
   memset((uint8_t *)packed + l.border, (uint8_t)plan->problem.border, l.padded);
 }
@@ -97,7 +99,7 @@ void bnn_idepthwise_run(const struct bnn_idepthwise_plan *plan, const void *pack
       .weights = packed,
       .bias = constants + BIAS * l.padded,
       .mantissa = constants + MANTISSA * l.padded,
-      .left = constants + LEFT * l.padded,
+      .left = ((const uint8_t *)packed)[l.raised] ? constants + LEFT * l.padded : NULL,
       .right = constants + RIGHT * l.padded,
       .y_zero = p->y_zero,
       .lo = p->lo,

@@ -13,7 +13,7 @@ struct bnn_idepthwise_pixel {
   const int8_t *taps[BNN_IDEPTHWISE_TAPS]; /* channel 0 of what each tap reads */
   uint32_t tap_count, channels, padded;
   const int16_t *weights; /* [tap_count][padded] */
-  const int32_t *bias, *mantissa, *left, *right; /* [padded] */
+  const int32_t *bias, *mantissa, *left, *right; /* [padded]; left is NULL where no ratio is above 1 */
   int32_t y_zero, lo, hi;
   int8_t *y;
 };
@@ -22,7 +22,7 @@ struct bnn_idepthwise_pixel {
 static inline void bnn_idepthwise_channel(const struct bnn_idepthwise_pixel *p, uint32_t c) {
   int32_t sum = p->bias[c];
   for (uint32_t tap = 0; tap < p->tap_count; tap++) sum += p->taps[tap][c] * p->weights[(size_t)tap * p->padded + c];
-  p->y[c] = bnn_code(bnn_rescale(sum, p->mantissa[c], p->left[c], p->right[c]), p->y_zero, p->lo, p->hi);
+  p->y[c] = bnn_code(bnn_rescale(sum, p->mantissa[c], p->left ? p->left[c] : 0, p->right[c]), p->y_zero, p->lo, p->hi);
 }
 
 typedef void bnn_idepthwise_fn(const struct bnn_idepthwise_pixel *pixel);

@@ -27,12 +27,18 @@ static uint32_t ceil_div(uint32_t a, uint32_t b) { return (a + b - 1) / b; }
 /* What a channel of a tile has besides weights. */
 enum { BIAS, MANTISSA, LEFT, RIGHT, CONSTANTS };
 
+/* What holds of all weights. */
+struct traits {
+  bool narrow; /* none is -128 */
+  bool raised; /* some ratio is above 1 */
+};
+
 /* Sizes that follow from the problem and the kernel. */
 struct layout {
   uint32_t group_channels, group_filters, group_tiles, tiles;
   uint32_t run;      /* codes, in whole kr */
   size_t tile_bytes; /* of weights */
-  size_t constants, patches, narrow, end; /* where they start in the packed weights, in bytes */
+  size_t constants, patches, traits, end; /* where they start in the packed weights, in bytes */
 };
 
 static struct layout layout_of(const struct bnn_iconv2d_plan *plan) {
@@ -47,8 +53,8 @@ static struct layout layout_of(const struct bnn_iconv2d_plan *plan) {
   l.tile_bytes = align64((size_t)plan->patches.runs * l.run * kernel->mr * bnn_igemm_code_bytes(kernel->form));
   l.constants = l.tile_bytes * l.tiles;
   l.patches = l.constants + align64((size_t)CONSTANTS * l.tiles * kernel->mr * sizeof(int32_t));
-  l.narrow = l.patches + align64((size_t)plan->patches.band_rows * plan->patches.out_w * sizeof(uint32_t));
-  l.end = l.narrow + 64;
+  l.traits = l.patches + align64((size_t)plan->patches.band_rows * plan->patches.out_w * sizeof(uint32_t));
+  l.end = l.traits + align64(sizeof(struct traits));
   return l;
 }
 
@@ -117,7 +123,7 @@ void bnn_iconv2d_pack(const struct bnn_iconv2d_plan *plan, const struct bnn_icon
   const size_t taps = (size_t)p->runs * p->run_words;
   uint8_t *bytes = packed;
   memset(packed, 0, l.end);
-  bool narrow = true;
+  struct traits traits = {.narrow = true};
   for (uint32_t group = 0; group < plan->problem.groups; group++)
     for (uint32_t channel = 0; channel < l.group_filters; channel++) {
       const uint32_t index = group * l.group_tiles + channel / kernel->mr, c = channel % kernel->mr;
@@ -126,15 +132,16 @@ void bnn_iconv2d_pack(const struct bnn_iconv2d_plan *plan, const struct bnn_icon
       void *tile = bytes + index * l.tile_bytes;
       for (size_t i = 0; i < taps; i++) {
         set_weight(kernel, tile, i / p->run_words * l.run + i % p->run_words, c, filter[i]);
-        narrow &= filter[i] != INT8_MIN;
+        traits.narrow &= filter[i] != INT8_MIN;
       }
       int32_t *constants = (int32_t *)(void *)(bytes + l.constants) + (size_t)index * CONSTANTS * kernel->mr + c;
       constants[BIAS * kernel->mr] = folded_bias(plan, filter, taps, weights->bias ? weights->bias[from] : 0);
       constants[MANTISSA * kernel->mr] = weights->ratio[from].mantissa;
       constants[LEFT * kernel->mr] = weights->ratio[from].left;
       constants[RIGHT * kernel->mr] = weights->ratio[from].right;
+      traits.raised |= weights->ratio[from].left > 0;
     }
-  bytes[l.narrow] = narrow;
+  memcpy(bytes + l.traits, &traits, sizeof traits);
   bnn_patches_list(p, (uint32_t *)(void *)(bytes + l.patches));
 }
 
@@ -156,6 +163,8 @@ static void run_blocks(const struct bnn_iconv2d_plan *plan, const uint8_t *packe
   const struct layout l = layout_of(plan);
   const size_t piece = begin / plan->blocks;
   const struct bnn_band band = bnn_patches_band(&plan->patches, piece / p->groups, (uint32_t)(piece % p->groups));
+  struct traits traits;
+  memcpy(&traits, packed + l.traits, sizeof traits);
   struct bnn_igemm_tile tile = {
       .x = bnn_igemm_lay_out(plan, &band, x, scratch),
       .patches = (const uint32_t *)(const void *)(packed + l.patches),
@@ -166,7 +175,7 @@ static void run_blocks(const struct bnn_iconv2d_plan *plan, const uint8_t *packe
       .y_zero = p->y_zero,
       .lo = p->lo,
       .hi = p->hi,
-      .narrow = packed[l.narrow],
+      .narrow = traits.narrow,
   };
   y += ((size_t)band.image * plan->patches.out_h + band.begin) * plan->patches.out_w * p->filters;
   const uint32_t mr = plan->kernel->mr, first = (uint32_t)(begin % plan->blocks) * plan->block_tiles;
@@ -179,7 +188,7 @@ static void run_blocks(const struct bnn_iconv2d_plan *plan, const uint8_t *packe
     tile.weights = packed + index * l.tile_bytes;
     tile.bias = constants + BIAS * mr;
     tile.mantissa = constants + MANTISSA * mr;
-    tile.left = constants + LEFT * mr;
+    tile.left = traits.raised ? constants + LEFT * mr : NULL;
     tile.right = constants + RIGHT * mr;
     run_tile(plan, &tile, y + (size_t)band.group * l.group_filters + i * mr, left < mr ? left : mr, aside);
   }

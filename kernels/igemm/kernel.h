@@ -18,7 +18,7 @@ struct bnn_igemm_tile {
   uint32_t pixel_count;
   uint32_t runs, run, between_runs;
   const void *weights;
-  const int32_t *bias, *mantissa, *left, *right; /* [mr] */
+  const int32_t *bias, *mantissa, *left, *right; /* [mr]; left is NULL where no ratio is above 1 */
   int32_t y_zero, lo, hi;
   bool narrow; /* no weight is -128: two products of codes fit 16 bits */
   int8_t *y;   /* mr codes of each pixel are written, whether or not so many channels exist */

@@ -6,7 +6,7 @@ enum { MR = 4, NR = 2 };
 
 static void write_pixel(const struct bnn_igemm_tile *t, const int32_t *sum, int8_t *y) {
   for (uint32_t c = 0; c < MR; c++)
-    y[c] = bnn_code(bnn_rescale(sum[c], t->mantissa[c], t->left[c], t->right[c]), t->y_zero, t->lo, t->hi);
+    y[c] = bnn_code(bnn_rescale(sum[c], t->mantissa[c], t->left ? t->left[c] : 0, t->right[c]), t->y_zero, t->lo, t->hi);
 }
 
 void bnn_igemm_4x2_scalar(const struct bnn_igemm_tile *t) {

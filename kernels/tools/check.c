@@ -17,6 +17,8 @@ static const struct {
     {"bconv2d", check_bconv2d, 600},
     {"sgemm", check_conv2d, 300},
     {"depthwise", check_depthwise, 300},
+    {"igemm", check_igemm, 300},
+    {"idepthwise", check_idepthwise, 300},
 };
 
 static void report_failure(const struct check_case *c, const struct bnn_kernel *kernel, uint64_t seed) {

@@ -149,3 +149,57 @@ bool workload_depthwise(struct workload *w, const struct shape *s, const struct 
   bnn_depthwise_pack(&w->plan.depthwise, filter, NULL, w->packed);
   return true;
 }
+
+static bool code_buffers(struct workload *w, const struct bnn_iconv2d_problem *p, size_t packed, size_t scratch,
+                         struct bnn_iconv2d_weights *weights) {
+  const size_t taps = (size_t)p->window.kernel_h * p->window.kernel_w * (p->channels / p->groups);
+  w->macs = (uint64_t)p->out_h * p->out_w * p->filters * taps;
+  w->packed = buffer(w, packed);
+  w->scratch = buffer(w, scratch);
+  w->x = buffer(w, (size_t)p->in_h * p->in_w * p->channels);
+  w->y = buffer(w, (size_t)p->out_h * p->out_w * p->filters);
+  struct bnn_ratio *ratios = buffer(w, p->filters * sizeof *ratios);
+  weights->filter = buffer(w, p->filters * taps);
+  weights->ratio = ratios;
+  if (!w->packed || !w->scratch || !w->x || !w->y || !ratios || !weights->filter) return false;
+  for (uint32_t o = 0; o < p->filters; o++) bnn_ratio_of(1.0 / 1024, &ratios[o]);
+  return true;
+}
+
+static struct bnn_iconv2d_problem code_problem(const struct shape *s, uint32_t groups) {
+  return (struct bnn_iconv2d_problem){
+      .batch = 1, .in_h = s->height, .in_w = s->width, .channels = s->channels,
+      .out_h = outputs(s->height, s->stride), .out_w = outputs(s->width, s->stride), .filters = s->filters,
+      .window = window_of(s), .groups = groups, .x_zero = -1, .border = -1, .lo = INT8_MIN, .hi = INT8_MAX,
+  };
+}
+
+static void run_igemm(struct workload *w) {
+  bnn_iconv2d_run(&w->plan.iconv2d, w->packed, w->x, w->y, w->scratch, 0, w->plan.iconv2d.units);
+}
+
+bool workload_igemm(struct workload *w, const struct shape *s, const struct bnn_select *select) {
+  const struct bnn_iconv2d_problem p = code_problem(s, 1);
+  struct bnn_iconv2d_weights weights = {0};
+  if (!bnn_iconv2d_plan(&w->plan.iconv2d, &p, select)) return false;
+  w->kernel = bnn_iconv2d_kernel_name(&w->plan.iconv2d);
+  w->run = run_igemm;
+  if (!code_buffers(w, &p, w->plan.iconv2d.packed_bytes, w->plan.iconv2d.scratch_bytes, &weights)) return false;
+  bnn_iconv2d_pack(&w->plan.iconv2d, &weights, w->packed);
+  return true;
+}
+
+static void run_idepthwise(struct workload *w) {
+  bnn_idepthwise_run(&w->plan.idepthwise, w->packed, w->x, w->y, 0, w->plan.idepthwise.units);
+}
+
+bool workload_idepthwise(struct workload *w, const struct shape *s, const struct bnn_select *select) {
+  const struct bnn_iconv2d_problem p = code_problem(s, s->channels);
+  struct bnn_iconv2d_weights weights = {0};
+  if (!bnn_idepthwise_fits(&p) || !bnn_idepthwise_plan(&w->plan.idepthwise, &p, select)) return false;
+  w->kernel = bnn_idepthwise_kernel_name(&w->plan.idepthwise);
+  w->run = run_idepthwise;
+  if (!code_buffers(w, &p, w->plan.idepthwise.packed_bytes, 0, &weights)) return false;
+  bnn_idepthwise_pack(&w->plan.idepthwise, &weights, w->packed);
+  return true;
+}

@@ -6,6 +6,7 @@
 #include "bconv2d/bconv2d.h"
 #include "bitpack/bitpack.h"
 #include "depthwise/depthwise.h"
+#include "idepthwise/idepthwise.h"
 #include "sgemm/conv2d.h"
 
 /* "56x56x64->64 3x3/2 bits": input, filters, kernel, stride (1 where left out), output (f32 where left out); pads keep the
@@ -25,6 +26,8 @@ struct workload {
     struct bnn_bconv2d_plan bconv2d;
     struct bnn_conv2d_plan conv2d;
     struct bnn_depthwise_plan depthwise;
+    struct bnn_iconv2d_plan iconv2d;
+    struct bnn_idepthwise_plan idepthwise;
   } plan;
   void (*run)(struct workload *workload); /* the whole operation, on one thread */
   const char *kernel;                     /* the name of the one that was chosen */
@@ -36,7 +39,7 @@ struct workload {
 
 /* Plans and packs with random data. False: there is no memory, or the select allows no kernel. Close it in any case. */
 typedef bool workload_open(struct workload *workload, const struct shape *shape, const struct bnn_select *select);
-workload_open workload_bitpack, workload_bconv2d, workload_conv2d, workload_depthwise;
+workload_open workload_bitpack, workload_bconv2d, workload_conv2d, workload_depthwise, workload_igemm, workload_idepthwise;
 void workload_close(struct workload *workload);
 
 #endif

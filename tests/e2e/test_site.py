@@ -160,7 +160,7 @@ def test_runs_are_searched_and_two_compared_by_a_click(served: Served, browser: 
         browser.eval(f"{rows}[{index}].querySelector('input').click()")
     assert browser.eval(f"{rows}[0].querySelector('input').disabled"), "two are enough"
     browser.click(button)
-    assert browser.eval("document.querySelector('h1').textContent").count("as fast as before") == 1
+    assert browser.eval("document.querySelector('#verdict').textContent").count("as fast as before") == 4
     assert "not measured side by side" in browser.eval("document.querySelector('.caveats').textContent")
     assert f"--baseline {OLD} --candidate {NEW}" in browser.eval("document.querySelector('#reproduce pre').textContent")
     browser.click("document.querySelector('.brand')")

@@ -17,12 +17,14 @@ class Timed:
     """A layer's time on a device.
 
     Attributes:
-        share: of the model's time there; roof: of what the board could do, None where that is not known.
+        share: of the model's time there; bar: of its slowest layer's.
+        roof: share of what the board could do, None where that is not known.
         instructions: that it takes, where something counted them.
     """
 
     time: LayerTime
     share: float
+    bar: float
     roof: float | None
     instructions: int | None
 
@@ -110,6 +112,7 @@ class _Seen:
     times: Mapping[str, LayerTime]
     counts: Mapping[str, int]
     total: float
+    slowest: float
     pace: float | None
 
 
@@ -154,7 +157,8 @@ def _model_layers(run: Run, model: Model, paces: Mapping[str, float | None]) -> 
         if case and case.profile:
             times = {layer.name: layer for layer in case.profile.layers}
             counts = {layer.name: layer.count for layer in case.counts.layers} if case.counts else {}
-            seen.append(_Seen(device, times, counts, _total(case.profile), paces[device.name]))
+            slowest = max((times[layer.name].ns for layer in model.layers if layer.name in times), default=0.0)
+            seen.append(_Seen(device, times, counts, _total(case.profile), slowest, paces[device.name]))
             bars.append(_bar(model, device, case.profile))
     known = {layer.name for layer in model.layers}
     rest = {name: layer.op for each in seen for name, layer in each.times.items() if name not in known}
@@ -176,8 +180,15 @@ def _row(layer: Layer, seen: Sequence[_Seen]) -> LayerRow:
             found.append(None)
             saved.append(None)
             continue
-        share = time.ns / each.total if each.total else 0.0
-        found.append(Timed(time, share, roofline.share(each.device, layer, time), each.counts.get(layer.name)))
+        found.append(
+            Timed(
+                time,
+                share=time.ns / each.total if each.total else 0.0,
+                bar=time.ns / each.slowest if each.slowest else 0.0,
+                roof=roofline.share(each.device, layer, time),
+                instructions=each.counts.get(layer.name),
+            )
+        )
         gain = time.ns - layer.macs / each.pace if each.pace and layer.kind not in BIT_KINDS else 0.0
         saved.append(gain if gain > 0 else None)
     return LayerRow(layer, tuple(found), tuple(saved))

@@ -64,12 +64,18 @@ class Sound:
     samples: tuple[tuple[list[Array], list[Array]], ...]
 
 
-def on_host(items: Sequence[Item], objects: Path | None = None) -> Iterator[tuple[Verified, Sound | None]]:
-    """Imports every model, proves its passes, and compares the reference; each result with what a device needs."""
+def on_host(
+    items: Sequence[Item], objects: Path | None = None, sim: str = ""
+) -> Iterator[tuple[Verified, Sound | None]]:
+    """Imports every model, proves its passes, and compares the reference; each result with what a device needs.
+
+    Args:
+        sim: how spiking networks are simulated of which the manifest does not say it.
+    """
     for item in items:
         base = Verified(item.name, item.format, HOST, "ok", strict=item.strict)
         try:
-            sound = _sound(base, item, objects)
+            sound = _sound(base, item, objects, sim)
         except UnsupportedModel as error:
             yield replace(base, outcome="unsupported", detail=str(error), missing=error.operations), None
         except WrongOutput as error:
@@ -93,8 +99,8 @@ def on_device(sound: Sequence[Sound], bench: Bench) -> Iterator[Verified]:
         yield _judge(each, bench.link.device.name, partial(once.run, bench, each.prepared))
 
 
-def _sound(base: Verified, item: Item, objects: Path | None) -> Sound:
-    prepared = pipeline.prepare(item.path, objects, item.sim or "")
+def _sound(base: Verified, item: Item, objects: Path | None, sim: str) -> Sound:
+    prepared = pipeline.prepare(item.path, objects, item.sim or (sim if item.format == "nir" else ""))
     samples = tuple((sample.inputs(prepared.graph.inputs), sample.outputs()) for sample in item.samples)
     first = samples[0][0]
     prepared.prove(once.fit(prepared.graph, first if prepared.graph.spiking else [x[:1] for x in first])[0])

@@ -130,6 +130,7 @@ def verify(
     corpus: str | None = None,
     toolchain: str | None = None,
     objects: str | None = None,
+    sim: str | None = None,
     strict: bool = False,
     bad: bool = False,
     json: bool = False,
@@ -141,8 +142,9 @@ def verify(
         _refused(Path(corpus), json)
         return
     known, found, sound = inventory.load(ROOT), [], []
+    items = read_corpus(Path(corpus), tuple(many(format)))
     with telling() as tell:
-        for result, subject in verification.on_host(read_corpus(Path(corpus), tuple(many(format))), optional(objects)):
+        for result, subject in verification.on_host(items, optional(objects), sim or ""):
             found.append(result)
             tell(terminal.verified(result), result.outcome == "ok")
             if subject:

@@ -16,7 +16,7 @@ from harness.bench.aa import Planted
 from harness.bench.compare import results
 from harness.bench.record import Settings, Variant
 from harness.commands.console import RUNS, command, out, say_json
-from harness.commands.runs import measured, model_files, plan_of, resumed, shelf_of
+from harness.commands.runs import measured, model_files, plan_of, resumed, settings_of, shelf_of
 from harness.options import number
 from harness.report import terminal, trials, verdicts
 
@@ -63,19 +63,21 @@ def bench_planted(
     model: list[str],
     percent: str = "5",
     repetitions: str = "20",
+    budget: str | None = None,
     toolchain: str | None = None,
     seed: str | None = None,
     json: bool = False,
 ) -> None:
     """Plant a slowdown of known size and compare, again and again: how often is it called a regression?"""
     handicap, start = number(percent, "--percent", float), number(seed, "--seed") or 0
+    settings = settings_of(None, budget, None)
     slow = variants.Asked(Variant(handicap=handicap), None, f"handicap={percent}")
     files = model_files(model) if model else model_files(model)[-1:]
     field = variants.pairs(files, variants.asked([], ""), slow)
     found = []
     with tempfile.TemporaryDirectory() as folder:
         for index in range(number(repetitions, "--repetitions")):
-            plan = plan_of("compare", field, device, toolchain, Settings(), str(start + index + 1))
+            plan = plan_of("compare", field, device, toolchain, settings, str(start + index + 1))
             done = measured(fleet.bench(plan, Path(folder)))
             code = verdicts.exit_code(done)
             found += [Planted(code, each.verdict, each.ratio) for each in results(done) if each.verdict and each.ratio]

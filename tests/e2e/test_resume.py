@@ -5,13 +5,12 @@ from __future__ import annotations
 
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
-
-import pytest
 
 from harness.bench import store
 from harness.bench.record import Run
@@ -26,8 +25,12 @@ def start(folder: Path, *words: str) -> subprocess.Popen[str]:
     return subprocess.Popen(command, cwd=folder, env=environment, stderr=subprocess.PIPE, text=True)
 
 
-def killed(folder: Path, rounds: int, delay: float) -> Run | None:
-    """Kills a bench some time after it reported its n-th round; its record, if it had begun one."""
+def killed(folder: Path, rounds: int, delay: float) -> tuple[Run, int]:
+    """Kills a bench some time after it reported its n-th round.
+
+    Returns:
+        Its record, and how many rounds it had reported by then.
+    """
     nets = [word for name in ("float", "dorefa") for word in ("--model", str(ROOT / "models" / f"seed_{name}.h5"))]
     process = start(folder, *nets, "--device", "local", "--rounds", str(ROUNDS), "--seed", "3")
     assert process.stderr
@@ -36,28 +39,30 @@ def killed(folder: Path, rounds: int, delay: float) -> Run | None:
             break
     time.sleep(delay)
     process.send_signal(signal.SIGKILL)
+    said = process.stderr.read()
     process.wait()
-    return store.load(store.find(folder / "runs", "last"))
+    reported = [int(number) for number in re.findall(r"round (\d+)", said)]
+    return store.load(store.find(folder / "runs", "last")), max([rounds, *reported])
 
 
 def rounds_of(run: Run) -> list[int]:
     return sorted({p.round for case in run.devices[0].cases for p in (*case.processes, *case.discarded)})
 
 
-@pytest.mark.parametrize("reported", [0, 3])
-def test_a_killed_bench_loses_nothing_and_goes_on(tmp_path: Path, reported: int) -> None:
-    broken = killed(tmp_path, reported, random.Random(reported).uniform(0, 0.6))
-    assert broken
-    assert broken.finished is None
+def test_a_killed_bench_loses_nothing_and_goes_on(tmp_path: Path, kill: int) -> None:
+    """`pytest tests/e2e/test_resume.py --kills 20` does it so often, each time at another moment."""
+    draw = random.Random(kill)
+    broken, reported = killed(tmp_path, draw.choice([0, ROUNDS - 1]) if kill > 1 else kill * 3, draw.uniform(0, 3))
     assert len(rounds_of(broken)) >= reported
     process = start(tmp_path, "--resume", broken.id)
     _, said = process.communicate(timeout=300)
     assert process.returncode == 0, said
     whole = store.load(store.find(tmp_path / "runs", broken.id))
     assert whole.finished
-    assert all(len(case.processes) >= ROUNDS and case.profile for case in whole.devices[0].cases)
+    assert all(len(case.processes) >= ROUNDS and case.profile and case.pilot for case in whole.devices[0].cases)
     for before, after in zip(broken.devices[0].cases, whole.devices[0].cases, strict=False):
         assert after.processes[: len(before.processes)] == before.processes, "measured once, kept as it was"
+        assert after.pilot == before.pilot or before.pilot is None
     assert list(store.ids(tmp_path / "runs")) == [broken.id]
 
 

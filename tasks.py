@@ -34,6 +34,7 @@ def test(c: Context) -> None:
 ns = group(
     build=models.build,
     explain=models.explain,
+    convert=models.convert,
     run=models.run,
     verify=models.verify,
     kernels=kernels.kernels,

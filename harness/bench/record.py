@@ -76,6 +76,8 @@ class Layer(Value):
         kind: binary, binary01, kbit, ternary, int8 or float.
         bits: of an activation.
         param_bytes, param_bytes_float: its weights as they are stored, and in float32.
+        saves_bytes: what its weights would save as bits.
+        saves_ns: about what it would save in time on the device that was asked about; None where none was.
     """
 
     name: str
@@ -94,6 +96,8 @@ class Layer(Value):
     kernel_shape: tuple[int, ...] = ()
     activation: str = ""
     weight: str = ""
+    saves_bytes: int = 0
+    saves_ns: float | None = None
 
 
 class Node(Value):

@@ -19,7 +19,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from harness.bench.aa import Noise
-from harness.bench.record import SCHEMA, Run
+from harness.bench.record import SCHEMA, Peak, Run
 from harness.errors import UsageError
 
 RECORD = "record.json"
@@ -110,6 +110,16 @@ def noise_floor(runs: Path, device: str) -> float | None:
     """By how much A differs from A on a device, as a fraction; None where nobody looked."""
     path = _board(runs, device)
     return float(json.loads(path.read_text("utf-8"))["floor"]) if path.exists() else None
+
+
+def peaks(runs: Path, device: str) -> tuple[Peak, ...]:
+    """What a board can do at most, as the newest run that measured it has it; nothing where none did."""
+    for name in ids(runs):
+        run = readable(runs / name / RECORD)
+        for board in run.devices if run else ():
+            if board.name == device and board.peaks:
+                return board.peaks
+    return ()
 
 
 def _board(runs: Path, device: str) -> Path:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 from harness.bench import golden
@@ -66,7 +66,7 @@ def model(prepared: Prepared, name: str, settled: Golden | None = None) -> Model
     source = prepared.source
     digest = hashlib.sha256(source.read_bytes()).hexdigest() if source.is_file() else ""
     steps = _steps(prepared, settled) if settled else 1
-    described = (asdict(layer) | {"macs": layer.macs * steps} for layer in prepared.layers)
+    described = (layer.described() | {"macs": layer.macs * steps} for layer in prepared.layers)
     layers = tuple(Layer.model_validate(layer) for layer in described)
     return Model(
         name=name,

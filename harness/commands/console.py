@@ -52,6 +52,7 @@ HELP = {
     "bad": "check instead that every file of its folder bad/ is refused: one line, 2 s, 500 MB",
     "format": "model formats to take, such as h5 (repeat or separate by commas)",
     "minutes": "how long each campaign lasts; 10 where absent",
+    "prove": "also run the model before and after every pass, and count the signs that hang on rounding",
     "dry-run": "only say what would be done: commands, bytes, rounds, time",
     "twin": "time each model against the float version of the same net",
     "strict": "also fail on what is only missing or undecided",

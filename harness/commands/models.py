@@ -10,12 +10,12 @@ import numpy as np
 from invoke.context import Context
 from invoke.exceptions import Exit
 
-from harness.bench import once, refusals, subject, variants, verification
+from harness.bench import explanations, once, refusals, store, variants, verification
 from harness.bench.corpus import arrays
 from harness.bench.corpus import read as read_corpus
 from harness.bench.golden import compare as agreement_of
 from harness.board import inventory
-from harness.commands.console import command, out, relative, say_json, telling, toolchain_of
+from harness.commands.console import RUNS, command, out, relative, say_json, telling, toolchain_of
 from harness.cross import build as cross
 from harness.cross.toolchain import ROOT
 from harness.errors import UsageError, WrongOutput
@@ -44,21 +44,54 @@ def build(c: Context, target: list[str], toolchain: str | None = None, json: boo
         say_json([asdict(each) for each in made])
 
 
-@command("model")
+@command("model", device="whose measured peaks tell what a change would gain")
 def explain(
-    c: Context, model: list[str], objects: str | None = None, sim: str | None = None, json: bool = False
+    c: Context,
+    model: list[str],
+    device: str | None = None,
+    objects: str | None = None,
+    sim: str | None = None,
+    prove: bool = False,
+    json: bool = False,
 ) -> None:
     """Say of every layer whether it is binary, why not, and what to change."""
     paths = [Path(name) for name in many(model)]
     if not paths:
         raise UsageError("explain needs a model.", "", "For example: ./inv explain --model models/seed_dorefa.h5")
-    prepared = [pipeline.prepare(path, optional(objects), sim or "") for path in paths]
+    board = _board(device) if device else ""
+    documents = []
+    for path, name in zip(paths, variants.names(paths), strict=True):
+        told = explanations.explain(
+            pipeline.prepare(path, optional(objects), sim or ""), name, board, store.peaks(RUNS, board), prove
+        )
+        documents.append(told.document)
+        if not json:
+            out.print(terminal.explanation(told.model))
     if json:
-        documents = [each.explain() for each in prepared]
         say_json(documents[0] if len(documents) == 1 else documents)
-    else:
-        for each, name in zip(prepared, variants.names(paths), strict=True):
-            out.print(terminal.explanation(subject.model(each, name)))
+
+
+def _board(device: str) -> str:
+    """The name of the only device that is meant.
+
+    Raises:
+        UsageError: several go by this name, or it is emulated.
+    """
+    found = inventory.load(ROOT).select([device])
+    name = one([each.name for each in found], "--device")
+    if found[0].emulated:
+        raise UsageError(f"{name} is emulated, so that its times prove nothing.", "", "Name a real board, or local.")
+    return name
+
+
+@command("model", output="the .bnn file to write; what was decided goes beside it as .bnn.json")
+def convert(
+    c: Context, model: list[str], output: str | None = None, objects: str | None = None, sim: str | None = None
+) -> None:
+    """Write a model as a .bnn file, proved pass by pass, and beside it what was decided for every layer, as JSON."""
+    prepared = pipeline.prepare(Path(one(model, "--model")), optional(objects), sim or "")
+    for path in explanations.write(prepared, Path(output or f"{prepared.name}.bnn")):
+        out.print(f"Wrote {relative(path)}, {words.size(path.stat().st_size)}")
 
 
 @command("model", "device", "input", "output", "golden", "kernel")

@@ -16,7 +16,7 @@ from invoke.exceptions import Exit
 from harness.commands.console import command, out, relative
 from harness.cross.toolchain import ROOT
 from harness.errors import UnsupportedModel, UsageError
-from harness.model import format_page, importers, pipeline
+from harness.model import format_page, importers, pipeline, reasons
 from harness.options import many, number
 
 FUZZ = ROOT / "build" / "fuzz"
@@ -27,10 +27,10 @@ LARGEST_SEED = 1 << 17
 
 @command()
 def docs(c: Context) -> None:
-    """Write the page about the .bnn file anew, from the headers."""
-    page = ROOT / "docs" / "model-format.md"
-    page.write_text(format_page.render(), "utf-8")
-    out.print(f"Wrote {relative(page)}")
+    """Write the pages about the .bnn file and the reasons anew, from the headers and the table."""
+    for name, text in (("model-format.md", format_page.render()), ("reasons.md", reasons.page())):
+        (ROOT / "docs" / name).write_text(text, "utf-8")
+        out.print(f"Wrote {relative(ROOT / 'docs' / name)}")
 
 
 @command("format")

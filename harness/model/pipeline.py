@@ -61,6 +61,14 @@ class Layer:
     activation: str
     weight: str
 
+    @property
+    def saves_bytes(self) -> int:
+        """What its weights would save as bits."""
+        return 0 if self.kind in ON_BITS else max(0, self.param_bytes - self.param_bytes_float // 32)
+
+    def described(self) -> dict[str, Any]:
+        return asdict(self) | {"saves_bytes": self.saves_bytes}
+
 
 @dataclass(frozen=True)
 class Prepared:
@@ -126,7 +134,7 @@ class Prepared:
             "model": self.name,
             "source": self.source.name,
             "format": self.source_format,
-            "layers": [asdict(layer) for layer in self.layers],
+            "layers": [layer.described() for layer in self.layers],
             "totals": self.totals,
             "notes": list(self.graph.notes),
             "elsewhere": list(self.elsewhere),

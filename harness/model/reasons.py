@@ -12,8 +12,8 @@ class Reason:
 
     Attributes:
         code: stable, for scripts.
-        sentence: why; `{activation}` (the values that arrive), `{source}` (the node they come from), `{weight}` (how
-            the weights are spread), `{between}` (the node that stands in the way) and `{quantiser}` are filled in.
+        sentence: why. What stands in braces is filled in: the values that arrive (activation) and the node that they
+            come from (source), how the weights are spread (weight), the node that stands in the way (between), ..
         remedy: what to do; empty where there is nothing to do.
     """
 
@@ -101,6 +101,30 @@ _TABLE = (
         "into plain ones",
         "Use a kernel that is a multiple of the stride and no dilation, or upsample first and convolve then.",
     ),
+    Reason(
+        "too-small",
+        "{why}; as bits it would save less than {worth} of the model's time on {device}, by what was measured there",
+    ),
 )
 
 REASONS = {reason.code: reason for reason in _TABLE}
+
+
+def page() -> str:
+    """docs/reasons.md"""
+    rows = [f"| `{each.code}` | {each.sentence} | {each.remedy or '–'} |" for each in _TABLE]
+    return "\n".join(
+        [
+            "# Reasons",
+            "",
+            "Why a layer runs as it does, and what to change: the table behind `explain`, the report and the JSON",
+            "beside a `.bnn` file, where `reason` is the code. What stands in braces is filled in. With each comes",
+            "what the change would save: bytes and, where a device is named (`explain --device`) or was measured,",
+            "time. Made from `harness/model/reasons.py` by `./inv docs`.",
+            "",
+            "| code | why | what to change |",
+            "|---|---|---|",
+            *rows,
+            "",
+        ]
+    )

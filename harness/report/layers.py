@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 
+from harness.bench import roofs
 from harness.bench.record import BIT_KINDS, Device, Layer, LayerTime, Model, Profile, Run
 from harness.report import words
 from harness.report.charts import roofline
@@ -34,19 +35,14 @@ class LayerRow:
     """A layer and its times, one a profiled device; None where that profile has no such layer.
 
     Attributes:
-        saves_ns: about what it would save as bits, by the pace of the binary layers of this run; one a device.
+        layer: where no device would notice its gain, it says that instead of a remedy.
+        saves_ns: about what it would save as bits, by the pace of the binary layers of this run or, where there are
+            none, by the device's peaks; one a device.
     """
 
     layer: Layer
     times: tuple[Timed | None, ...]
     saves_ns: tuple[float | None, ...]
-
-    @property
-    def saves_bytes(self) -> int:
-        """What its weights would save as bits."""
-        if self.layer.kind in BIT_KINDS:
-            return 0
-        return max(0, self.layer.param_bytes - self.layer.param_bytes_float // 32)
 
 
 @dataclass(frozen=True)
@@ -143,7 +139,7 @@ def changes(run: Run) -> Changes | None:
             if same:
                 saved = {name: max(saved.get(name, 0), same.saves_ns.get(name, 0)) for name in {*saved, *same.saves_ns}}
             models = (*(same.models if same else ()), block.model)
-            found[key] = Change(models, layer, max(row.saves_bytes, same.saves_bytes if same else 0), saved)
+            found[key] = Change(models, layer, max(layer.saves_bytes, same.saves_bytes if same else 0), saved)
     known = {name for change in found.values() for name in change.saves_ns}
     devices = tuple(device for device in run.devices if device.name in known)
     ordered = sorted(found.values(), key=lambda change: change.gain, reverse=True)
@@ -174,6 +170,7 @@ def _model_layers(run: Run, model: Model, paces: Mapping[str, float | None]) -> 
 def _row(layer: Layer, seen: Sequence[_Seen]) -> LayerRow:
     found: list[Timed | None] = []
     saved: list[float | None] = []
+    small: list[str] = []
     for each in seen:
         time = each.times.get(layer.name)
         if time is None:
@@ -189,9 +186,24 @@ def _row(layer: Layer, seen: Sequence[_Seen]) -> LayerRow:
                 instructions=each.counts.get(layer.name),
             )
         )
-        gain = time.ns - layer.macs / each.pace if each.pace and layer.kind not in BIT_KINDS else 0.0
+        bits = _as_bits(layer, each)
+        gain = 0.0 if bits is None else time.ns - bits
         saved.append(gain if gain > 0 else None)
+        if bits is not None:
+            small.append(each.device.name if roofs.too_small(gain, each.total) else "")
+    if small and all(small):
+        layer = roofs.small(layer, " and ".join(small))
     return LayerRow(layer, tuple(found), tuple(saved))
+
+
+def _as_bits(layer: Layer, seen: _Seen) -> float | None:
+    """Nanoseconds that a layer would about take on the bit kernels; None where it does, or nothing tells."""
+    if layer.kind in BIT_KINDS or not layer.remedy or seen.device.emulated:
+        return None
+    if seen.pace:
+        return layer.macs / seen.pace
+    limit = roofs.roof(seen.device.peaks)
+    return roofs.as_bits(layer, limit) if limit.known else None
 
 
 def _pace(run: Run, device: Device) -> float | None:

@@ -79,7 +79,7 @@ def explanation(model: Model) -> RenderableType:
     for layer in model.layers:
         why = Text(layer.reason_text if layer not in model.binary else "")
         if layer.remedy:
-            why.append(("\n" if why else "") + f"→ {layer.remedy}", "dim")
+            why.append(("\n" if why else "") + f"→ {layer.remedy}{words.gain(layer)}", "dim")
         table.add_row(
             Text(words.short(layer.name)),
             Text(words.kind(layer), "bold" if layer in model.binary else ""),

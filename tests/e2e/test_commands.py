@@ -69,6 +69,19 @@ def test_a_mistake_gets_one_clear_message(inv: Inv, words: list[str], code: int,
     assert list(inv.folder.iterdir()) == []
 
 
+def test_a_model_is_converted_and_told_of_a_device(inv: Inv) -> None:
+    done = inv("convert", "--model", DOREFA, "--output", "net.bnn")
+    assert done.returncode == 0, done.stderr
+    beside = json.loads((inv.folder / "net.bnn.json").read_text("utf-8"))
+    told = inv.json("explain", "--model", DOREFA, "--prove")
+    assert beside.pop("bnn")["bytes"] == (inv.folder / "net.bnn").stat().st_size
+    assert beside == told
+    assert "not known" in inv("explain", "--model", "net.bnn", "--device", "local").stdout
+    refused = inv("explain", "--model", DOREFA, "--device", "qemu-aarch64")
+    assert refused.returncode == 2
+    assert "emulated" in refused.stderr
+
+
 @pytest.mark.parametrize("kept", [0, 100, 50_000])
 def test_a_damaged_model_is_refused(inv: Inv, kept: int) -> None:
     broken = inv.folder / "broken.h5"

@@ -79,6 +79,7 @@ def model(name: str, kind: str = "float", first_remedy: str = "") -> Model:
                 kernel_shape=kernel,
                 activation="{0,1}" if kind == "binary01" else "±1",
                 weight="±1" if middle else "float",
+                saves_bytes=0 if middle else weights * 4 - weights // 8,
             )
         )
     return Model(

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from harness import abi
-from harness.model import format_page, reference, shapes, transfer
+from harness.model import format_page, reasons, reference, shapes, transfer
 from harness.model.reasons import REASONS
 
 KERNELS = Path(abi.HEADERS).parent.parent
@@ -46,13 +46,16 @@ def test_constants_come_from_defines_and_from_enums() -> None:
 
 
 def test_every_reason_fills_in() -> None:
-    words = dict.fromkeys(("activation", "source", "weight", "between", "quantiser", "planes", "channels"), "x")
+    words = dict.fromkeys(
+        ("activation", "source", "weight", "between", "quantiser", "planes", "channels", "why", "worth", "device"), "x"
+    )
     for code, reason in REASONS.items():
         assert reason.code == code
         assert "{" not in reason.sentence.format(**words)
         assert "{" not in reason.remedy.format(**words)
 
 
-def test_the_page_about_the_file_is_fresh() -> None:
-    page = (KERNELS.parent / "docs" / "model-format.md").read_text("utf-8")
-    assert page == format_page.render(), "make it anew: ./inv docs"
+@pytest.mark.parametrize(("name", "text"), [("model-format", format_page.render()), ("reasons", reasons.page())])
+def test_a_page_made_from_a_table_is_fresh(name: str, text: str) -> None:
+    page = (KERNELS.parent / "docs" / f"{name}.md").read_text("utf-8")
+    assert page == text, "make it anew: ./inv docs"

@@ -1,45 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How near each layer comes to what the board can do at all, by its own measured peaks.
-
-A layer cannot run faster than its arithmetic (popcounts for bits, multiply-adds for float) nor than its data arrive:
-Williams, Waterman & Patterson, Communications of the ACM 52(4), 2009.
-"""
+"""How near each layer comes to what the board can do at all, by its own measured peaks."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from harness.bench.record import BIT_KINDS, Device, Layer, LayerTime, Run
+from harness.bench.roofs import roof
 from harness.report import words
 from harness.report.charts import MUTED, Chart, Spec, draw, keys, literal, marks, number, plot
 
 LOGARITHMIC = {"type": "log", "nice": False}
-
-
-@dataclass(frozen=True)
-class Roof:
-    """The peaks of a device in MACs and bytes a nanosecond; 0 where one was not measured."""
-
-    bits: float
-    floats: float
-    bandwidth: float
-
-    def over(self, layer: Layer) -> float:
-        """The arithmetic that the layer's kind is limited by, in MACs a nanosecond.
-
-        The slope of memory is drawn and not counted: weights that stay in a cache arrive faster than it says.
-        """
-        return self.bits if layer.kind in BIT_KINDS else self.floats
-
-
-def roof(device: Device) -> Roof:
-    best: dict[str, float] = {}
-    for peak in device.peaks:
-        best[peak.name] = max(best.get(peak.name, 0.0), peak.value)
-    # A multiply-add counts as two floating-point operations, and as one MAC.
-    return Roof(best.get("popcount", 0.0), best.get("fma", 0.0) / 2, best.get("bandwidth", 0.0))
 
 
 def intensity(layer: Layer) -> float:
@@ -50,7 +22,7 @@ def intensity(layer: Layer) -> float:
 
 def share(device: Device, layer: Layer, time: LayerTime) -> float | None:
     """A layer's rate as a share of its arithmetic peak; None where nothing was measured, or the board is emulated."""
-    limit = roof(device).over(layer)
+    limit = roof(device.peaks).over(layer)
     return layer.macs / time.ns / limit if limit and time.ns and layer.macs and not device.emulated else None
 
 
@@ -59,7 +31,7 @@ def chart(run: Run, device: Device) -> Chart | None:
     found = list(_points(run, device))
     if not found or device.emulated:
         return None
-    limits = roof(device)
+    limits = roof(device.peaks)
     at = [layer_intensity for _, layer_intensity, *_ in found]
     reach = (min(at) / 2, max(at) * 2)
     lines: list[Spec] = []

@@ -31,8 +31,17 @@
 #include <sys/auxv.h>
 static unsigned long auxiliary(unsigned long type) { return getauxval(type); }
 #elif ARCH_AARCH64 && defined(__APPLE__)
-/* Every Apple core has Advanced SIMD, and there is no auxiliary vector; HWCAP bit 1 is ASIMD. */
-static unsigned long auxiliary(unsigned long type) { return type == 16 ? 1ul << 1 : 0; }
+#include <sys/sysctl.h>
+
+/* macOS has no auxiliary vector and answers by name; the bits are those of Linux's HWCAP. Every Apple core has Advanced SIMD
+ * (bit 1), the first ones no dot product (bit 20). */
+static unsigned long auxiliary(unsigned long type) {
+  int dot_product = 0;
+  size_t size = sizeof dot_product;
+  if (type != 16) return 0;
+  if (sysctlbyname("hw.optional.arm.FEAT_DotProd", &dot_product, &size, NULL, 0) != 0) dot_product = 0;
+  return 1ul << 1 | (unsigned long)(dot_product != 0) << 20;
+}
 #else
 static inline unsigned long auxiliary(unsigned long type) {
   (void)type;

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -150,8 +151,13 @@ def place(device: Device | str) -> str:
 
 
 def short(name: str, most: int = 60) -> str:
-    """A name that may be of any length, its middle left out where it is longer than `most`."""
-    return name if len(name) <= most else f"{name[: most - 16]}…{name[-15:]}"
+    """A name that may be of any length, its middle left out where it is longer than `most`.
+
+    One with letters that run from right to left is isolated (UAX #9), or it would turn the numbers beside it around.
+    """
+    text = name if len(name) <= most else f"{name[: most - 16]}…{name[-15:]}"
+    backwards = any(unicodedata.bidirectional(letter) in ("R", "AL") for letter in text)
+    return f"\u2068{text}\u2069" if backwards else text
 
 
 def outputs(case: Case | None) -> str:

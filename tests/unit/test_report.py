@@ -253,3 +253,10 @@ def test_sizes_factors_and_ranges() -> None:
     assert words.times(31.4) == "31x"
     assert words.count(3_410_000) == "3.41 M"
     assert words.shape((1, 32, 32, 64)) == "32×32×64"
+
+
+def test_names_that_run_from_right_to_left_do_not_turn_the_numbers_beside_them() -> None:
+    assert words.short("net") == "net"
+    assert words.short("\u05e9\u05dc\u05d5\u05dd") == "\u2068\u05e9\u05dc\u05d5\u05dd\u2069"
+    assert words.short("\u0634" * 100).startswith("\u2068")
+    assert words.short("\u0634" * 100).endswith("\u2069")

@@ -7,6 +7,7 @@ of failure and answers -1 both for a signal and for a lost link: its connections
 
 from __future__ import annotations
 
+import logging
 import select
 import socket
 import threading
@@ -24,6 +25,10 @@ from harness.board.ssh_settings import Settings
 from harness.board.transport import Transport
 
 BEAT = 5.0  # seconds between questions whether the board is still there
+
+# Paramiko logs every broken connection with a traceback, and a ProxyCommand with whatever secret is in it; what matters
+# comes as an error. Without a handler of its own Python would print that.
+logging.getLogger("paramiko").addHandler(logging.NullHandler())
 
 
 class Ssh(Transport):

@@ -32,6 +32,12 @@ TABLE: tuple[tuple[type[BaseException], str, str, str], ...] = (
         "Update the SSH server of the board.",
     ),
     (
+        paramiko.ProxyCommandFailure,  # its text has the command in it, and the command may have a secret
+        "the ProxyCommand of the ssh configuration failed",
+        "It ended, or what it connects to hung up.",
+        "Run it by hand and see what it says.",
+    ),
+    (
         socket.gaierror,
         "no such host name",
         "The board is off, on another network, or does not announce its name.",
@@ -80,7 +86,8 @@ def unreachable(device: Device, settings: Settings, error: BaseException) -> Unr
 
 def lost(device: Device, error: BaseException | None) -> DeviceLost:
     """The error for a connection that broke while it was used."""
-    detail = f" ({str(error) or type(error).__name__})" if error else ""
+    said = "its ProxyCommand failed" if isinstance(error, paramiko.ProxyCommandFailure) else str(error)
+    detail = f" ({said or type(error).__name__})" if error else ""
     return DeviceLost(
         f"{device.name}: the connection broke{detail}.",
         "The board was switched off or hangs, or the network failed; what ran there is ended by the board itself.",

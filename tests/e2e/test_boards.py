@@ -14,8 +14,10 @@ from typing import Any
 import pytest
 
 from benchmarks.boards import overhead
+from harness.bench import store
 from harness.board import lab
 from harness.board.inventory import Device
+from harness.report import export
 
 ROOT = Path(__file__).resolve().parents[2]
 TOKEN = "correct-horse-battery-staple"
@@ -29,6 +31,7 @@ def inv(tmp_path: Path, boards: object) -> Inv:
 
     def call(*words: str) -> subprocess.CompletedProcess[str]:
         planted = {"BITRIG_RUNS": str(tmp_path / "runs"), "SSH_PASSWORD": TOKEN, "API_TOKEN": TOKEN, "NO_COLOR": "1"}
+        planted |= {"LG_TOKEN": TOKEN, "DASK_DISTRIBUTED__SECURITY__TOKEN": TOKEN}
         command = [sys.executable, "-m", "invoke", *words]
         return subprocess.run(command, cwd=ROOT, env=os.environ | planted, capture_output=True, text=True, timeout=600)
 
@@ -52,12 +55,25 @@ def test_a_second_bench_sends_nothing(inv: Inv) -> None:
 
 
 def test_nothing_secret_is_written_down(inv: Inv, tmp_path: Path) -> None:
-    done = inv("bench", "--model", "models/seed_dorefa.h5", "--device", "qemu-aarch64", "--device", "virt-pi2")
-    key = (lab.ssh_config("loopback").parent / "login_key").read_text("utf-8").splitlines()[1]
-    files = [path for path in (tmp_path / "runs").rglob("*") if path.is_file()]
-    assert {"record.json", "report.html"} <= {path.name for path in files}
-    written = [path.read_bytes().decode("utf-8", "replace") for path in files]
-    for text in (done.stdout, done.stderr, *written):
+    """Secrets are in the environment, in the ssh configuration and in the board's home; one device fails, too."""
+    config = lab.ssh_config("loopback")
+    private = config.parent / "home/.netrc"
+    before = config.read_text("utf-8")
+    config.write_text(f"{before}  SetEnv API_TOKEN={TOKEN}\n", "utf-8")
+    private.write_text(f"machine lab password {TOKEN}\n", "utf-8")
+    try:
+        devices = ("--device", "qemu-aarch64", "--device", "virt-pi2")
+        done = [inv("bench", "--model", "models/seed_dorefa.h5", *devices), inv("device.doctor", "--json", *devices)]
+    finally:
+        config.write_text(before, "utf-8")
+        private.unlink()
+    key = (config.parent / "login_key").read_text("utf-8").splitlines()[1]
+    files = [path for folder in (tmp_path / "runs", config.parent) for path in folder.rglob("*") if path.is_file()]
+    written = {path.name: path.read_bytes().decode("utf-8", "replace") for path in files if not path.match("*_key")}
+    assert {"record.json", "report.html", "sshd.log"} <= written.keys()
+    run = store.load(store.find(tmp_path / "runs", "last"))
+    exported = [form(run) for form in export.FORMATS.values()]
+    for text in (*written.values(), *exported, *(each.stdout + each.stderr for each in done)):
         assert TOKEN not in text
         assert key not in text
         assert "PRIVATE KEY" not in text

@@ -77,6 +77,20 @@ def test_a_jump_host_is_gone_through_and_its_key_is_checked_too(stranger: Device
         assert transport.run(["echo", "through"]).text == "through"
 
 
+@pytest.mark.parametrize("transport", ["ssh", "openssh"])
+def test_a_proxy_command_that_fails_is_not_shown(
+    board: Device, tmp_path: Path, transport: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """It may hold a secret, and Paramiko puts it into its errors and its log."""
+    (tmp_path / "config").write_text("Host far\n  ProxyCommand sh -c 'exit 3' --token planted-secret\n", "utf-8")
+    fields = {"lab": None, "host": "far", "ssh_config": str(tmp_path / "config"), "transport": transport}
+    with pytest.raises(Unreachable) as caught:
+        connect(board.model_copy(update=fields))
+    printed = capfd.readouterr()
+    assert "planted-secret" not in f"{caught.value}{printed.out}{printed.err}"
+    assert "Traceback" not in printed.err
+
+
 def test_nothing_listens(board: Device) -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))

@@ -16,6 +16,7 @@ from harness.model.reasons import REASONS
 
 WORD = 32
 """Channels that a word of bits holds: a layer of three channels pays for as many."""
+TOO_SMALL = "too-small"
 WORTH = 0.01
 """Of the model's time: a gain below this is none that anybody would notice."""
 
@@ -83,6 +84,6 @@ def too_small(gain: float, total: float) -> bool:
 
 def small(layer: Layer, device: str) -> Layer:
     """A layer whose remedy is not worth its while on a device: the reason says so, and the remedy goes."""
-    reason = REASONS["too-small"]
+    reason = REASONS[TOO_SMALL]
     sentence = reason.sentence.format(why=layer.reason_text, device=device, worth=f"{WORTH:.0%}")
     return layer.model_copy(update={"reason": reason.code, "reason_text": sentence, "remedy": reason.remedy})

@@ -94,10 +94,16 @@ class Change:
 
 @dataclass(frozen=True)
 class Changes:
-    """What could be changed, the largest gain first; `devices` are those that know what a change would save."""
+    """What could be changed, the largest gain first.
+
+    Attributes:
+        devices: those that know what a change would save.
+        small: layers that would gain too little for anybody to notice.
+    """
 
     devices: tuple[Device, ...]
     changes: tuple[Change, ...]
+    small: tuple[Change, ...]
 
 
 @dataclass(frozen=True)
@@ -130,20 +136,25 @@ def changes(run: Run) -> Changes | None:
     distinct = {block.model.bnn_sha256: block for block in layers(run)}
     for block in distinct.values():
         for row in block.rows:
-            layer = row.layer
-            if layer.kind in BIT_KINDS or not layer.remedy:
-                continue
-            saved = {d.name: ns for d, ns in zip(block.devices, row.saves_ns, strict=True) if ns}
-            key = (layer.name, layer.reason_text, layer.remedy)
-            same = found.get(key)
-            if same:
-                saved = {name: max(saved.get(name, 0), same.saves_ns.get(name, 0)) for name in {*saved, *same.saves_ns}}
-            models = (*(same.models if same else ()), block.model)
-            found[key] = Change(models, layer, max(layer.saves_bytes, same.saves_bytes if same else 0), saved)
-    known = {name for change in found.values() for name in change.saves_ns}
-    devices = tuple(device for device in run.devices if device.name in known)
+            if row.layer.remedy or row.layer.reason == roofs.TOO_SMALL:
+                key = (row.layer.name, row.layer.reason_text, row.layer.remedy)
+                found[key] = _joined(found.get(key), block, row)
     ordered = sorted(found.values(), key=lambda change: change.gain, reverse=True)
-    return Changes(devices, tuple(ordered)) if ordered else None
+    worth = tuple(change for change in ordered if change.layer.remedy)
+    known = {name for change in worth for name in change.saves_ns}
+    small = tuple(change for change in ordered if not change.layer.remedy)
+    return Changes(tuple(d for d in run.devices if d.name in known), worth, small) if ordered else None
+
+
+def _joined(same: Change | None, block: ModelLayers, row: LayerRow) -> Change:
+    """A change with one more model whose layer it is; it saves what it saves at most."""
+    saved = {device.name: ns for device, ns in zip(block.devices, row.saves_ns, strict=True) if ns}
+    if same is None:
+        return Change((block.model,), row.layer, row.layer.saves_bytes, saved)
+    most = {name: max(saved.get(name, 0.0), ns) for name, ns in same.saves_ns.items()}
+    return Change(
+        (*same.models, block.model), row.layer, max(row.layer.saves_bytes, same.saves_bytes), {**saved, **most}
+    )
 
 
 def _model_layers(run: Run, model: Model, paces: Mapping[str, float | None]) -> ModelLayers:

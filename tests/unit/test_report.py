@@ -193,9 +193,13 @@ def test_changes_come_by_gain_and_the_same_layer_of_several_nets_once() -> None:
     (first,) = [change for change in found.changes if change.layer.name == "conv_1"]
     assert [model.name for model in first.models] == ["seed_float", "seed_ste_sign", "seed_dorefa"]
     assert "qemu-aarch64" not in first.saves_ns, "an emulator saves no time"
+    assert {change.layer.name for change in found.small} == {"dense"}
+    assert all(change.layer.reason == "too-small" for change in found.small)
     reader = Reader(page.render(story()))
     assert first.layer.reason_text in reader
     assert first.layer.remedy in reader
+    assert "2 layers would gain too little to notice" in reader
+    assert found.small[0].layer.reason_text in reader
 
 
 def test_bars_of_a_device_share_one_scale() -> None:

@@ -9,7 +9,7 @@ import json
 from collections.abc import Callable
 from xml.etree import ElementTree
 
-from harness.bench.compare import Result, results
+from harness.bench.compare import Result, results, sizes
 from harness.bench.record import Run
 from harness.report import verdicts, words
 
@@ -89,13 +89,14 @@ def as_csv(run: Run) -> str:
 def as_junit(run: Run) -> str:
     """A test suite a device and a test case a model: what a CI server shows of itself."""
     root = ElementTree.Element("testsuites", name=f"bitrig {run.id}")
+    grown = [change for change in sizes(run) if change.grown] if run.kind == "compare" else []
     for device in run.devices:
         own = [result for result in results(run) if result.device.name == device.name]
         suite = ElementTree.SubElement(root, "testsuite", name=device.name, tests=str(len(own)), timestamp=run.created)
         failures = errors = 0
         for result in own:
             case = ElementTree.SubElement(suite, "testcase", classname=device.name, name=result.model.name)
-            if result.time:
+            if result.time and not device.emulated:
                 case.set("time", f"{result.time.estimate / 1e9:.9f}")
             if result.wrong:
                 failures += 1
@@ -104,10 +105,17 @@ def as_junit(run: Run) -> str:
                 errors += 1
                 what = result.problem.what if result.problem else "it was not run"
                 ElementTree.SubElement(case, "error", type="no result", message=what)
-            elif run.kind == "compare" and run.paired and result.verdict == "slower" and result.ratio:
-                failures += 1
-                said = words.speed(result.ratio, result.verdict, result.model.baseline)
-                ElementTree.SubElement(case, "failure", type="regression", message=said)
+            else:
+                said = [
+                    str(verdicts.size(c))
+                    for c in grown
+                    if c.model == result.model.name and c.device in ("", device.name)
+                ]
+                if run.kind == "compare" and run.paired and result.verdict == "slower" and result.ratio:
+                    said.insert(0, words.speed(result.ratio, result.verdict, result.model.baseline))
+                failures += bool(said)
+                if said:
+                    ElementTree.SubElement(case, "failure", type="regression", message="; ".join(said))
         suite.set("failures", str(failures))
         suite.set("errors", str(errors))
     ElementTree.indent(root)
@@ -126,7 +134,8 @@ def as_trace(run: Run) -> str:
     """The layers of the profiled pass on a time line, for chrome://tracing or Perfetto; a process a device."""
     events: list[dict[str, object]] = []
     for pid, device in enumerate(run.devices, 1):
-        events.append({"ph": "M", "name": "process_name", "pid": pid, "args": {"name": device.name}})
+        name = device.name + (" (emulated)" if device.emulated else "")
+        events.append({"ph": "M", "name": "process_name", "pid": pid, "args": {"name": name}})
         for tid, case in enumerate((case for case in device.cases if case.profile), 1):
             events.append({"ph": "M", "name": "thread_name", "pid": pid, "tid": tid, "args": {"name": case.model}})
             start = 0.0

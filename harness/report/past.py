@@ -17,18 +17,20 @@ WIDTH = 16
 def table(lines: Sequence[Line]) -> Table:
     """The bars of a model on a device share a scale; instructions have a column where anything counted them."""
     counted = any(line.instructions is not None for line in lines)
-    longest: dict[tuple[str, str], float] = {}
+    lengths: dict[tuple[str, str], list[float]] = {}
     for line in lines:
-        key = line.device, line.model
-        longest[key] = max(longest.get(key, 0.0), _length(line))
+        lengths.setdefault((line.device, line.model), []).append(_length(line))
+    drawn = any(len(own) > 1 for own in lengths.values())
     made = Table(box=None, pad_edge=False, header_style="dim")
-    for heading in ("run", "revision", "device", "model", "outputs"):
+    for heading in ("run", "revision"):
+        made.add_column(heading, no_wrap=True)
+    for heading in ("device", "model", "outputs"):
         made.add_column(heading, overflow="fold")
     for heading in ("time", "", *(["instructions"] if counted else [])):
         made.add_column(heading, justify="right", no_wrap=True)
-    made.add_column("", no_wrap=True)
+    made.add_column("", no_wrap=True, min_width=WIDTH if drawn else 0)
     for line in lines:
-        longest_here = longest[line.device, line.model]
+        longest = max(lengths[line.device, line.model])
         made.add_row(
             *(line.run, line.revision),
             *(Text(words.short(text)) for text in (line.device + (" (emulated)" if line.emulated else ""), line.model)),
@@ -36,7 +38,7 @@ def table(lines: Sequence[Line]) -> Table:
             words.duration(line.median) if line.median is not None else "–",
             Text(words.duration_range(line.low, line.high), "dim"),
             *([f"{line.instructions:,}" if line.instructions is not None else ""] if counted else []),
-            Text("█" * round(WIDTH * _length(line) / longest_here) if longest_here else "", "dim"),
+            Text("█" * round(WIDTH * _length(line) / longest) if drawn and longest else "", "dim"),
         )
     return made
 

@@ -60,7 +60,7 @@ def sentences(run: Run) -> tuple[Sentence, ...]:
             if failed or judged:
                 said.append(_sentence(run, result))
     if run.kind == "compare":
-        said += [_size(change) for change in sizes(run)]
+        said += [size(change) for change in sizes(run)]
         said += _layers(layer_changes.find(run))
     order: tuple[Tone, ...] = (
         ("bad", "open", "good", "plain") if run.kind == "compare" else ("good", "plain", "open", "bad")
@@ -104,14 +104,14 @@ def _sentence(run: Run, result: Result) -> Sentence:
     return Sentence(TONES[result.verdict], words.ICONS[result.verdict], subject, claim, rest)
 
 
-def _size(change: SizeChange) -> Sentence:
+def size(change: SizeChange) -> Sentence:
+    """A size that changed, in words."""
     what = {"file": "model file", "memory": "working memory"}.get(change.what, change.what)
     subject = f"{what} of {words.short(change.model)}" + (f" on {change.device}" if change.device else "")
     if change.what == "instructions":
         larger, smaller = "more", "fewer"
-        rest = f"{change.before:,} before, {change.after:,} now" + (
-            f", most in {words.short(change.most)}" * bool(change.most)
-        )
+        most = f"most in {words.short(change.most)}" if change.most else ""
+        rest = _listed(f"{change.before:,} before", f"{change.after:,} now", most)
     else:
         larger, smaller = "larger", "smaller"
         rest = f"{words.size(change.before)} before, {words.size(change.after)} now"

@@ -14,6 +14,7 @@ import pytest
 from harness.bench.record import Run
 from harness.report import export, verdicts
 from tests.unit.records import story
+from tests.unit.test_compare import counted, versus
 
 
 def renamed(name: str) -> Run:
@@ -81,3 +82,15 @@ def test_trace_lays_the_layers_end_to_end() -> None:
 @pytest.mark.parametrize("form", export.FORMATS)
 def test_a_run_that_has_only_begun_can_be_exported(form: str) -> None:
     assert export.FORMATS[form](story().model_copy(update={"devices": (), "models": ()}))
+
+
+def test_junit_fails_for_more_instructions_and_shows_no_time_of_an_emulated_board() -> None:
+    run = counted(versus(1.0), 100_000, 102_000)
+    (suite,) = ElementTree.fromstring(export.as_junit(run))
+    assert suite.get("failures") == "1"
+    before, after = suite
+    assert (before.get("time"), after.get("time")) == (None, None)
+    assert before.find("failure") is None
+    (failure,) = after
+    assert failure.get("type") == "regression"
+    assert "100,000 before, 102,000 now" in str(failure.get("message"))

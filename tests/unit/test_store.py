@@ -68,7 +68,7 @@ def test_runs_are_found_by_id_beginning_folder_and_last(tmp_path: Path) -> None:
 
 
 def test_ids_sort_by_time() -> None:
-    assert store._ID.fullmatch(store.new_id())
+    assert store.ID.fullmatch(store.new_id())
 
 
 def test_what_is_not_a_number_survives_as_json(tmp_path: Path) -> None:

@@ -28,7 +28,7 @@ def chart(device: Device) -> Chart | None:
     if not known or device.emulated:
         return None
     moving = [(t, of, form) for t, of, form in known if len({of(p) for p, _ in everything}) > 1] or known
-    still = [row for row in known if row not in moving]
+    constant = [f"{t} {_cell(of(everything[0][0]), form)}" for t, of, form in known if (t, of, form) not in moving]
     drawn = []
     for title, of, form in moving:
         rows: list[Spec] = [
@@ -50,7 +50,7 @@ def chart(device: Device) -> Chart | None:
     return Chart(
         title="Conditions over time",
         description="A dot is a process; a hollow one belongs to a round that was discarded."
-        + "".join(f" Always the same: {t} {_cell(of(everything[0][0]), form)}." for t, of, form in still),
+        + (f" Always the same: {'; '.join(constant)}." if constant else ""),
         svg=draw(strips(drawn), f"Conditions of {words.place(device)}"),
         header=("seconds", *(title for title, *_ in known), "counted"),
         rows=tuple(

@@ -202,6 +202,6 @@ def _url(text: str) -> URL:
         ) from None
     except ModuleNotFoundError as error:
         raise UsageError(
-            f"--store needs the package {error.name}.", "", "Install it: .venv/bin/pip install 'bitrig[fleet]'"
+            f"--store needs the package {error.name}.", "", "Install it: .venv/bin/pip install --editable '.[fleet]'"
         ) from None
     return url

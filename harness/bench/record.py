@@ -9,40 +9,15 @@ goes away, and `store` then learns to lift older records.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import Field
+
+from harness.bench.value import Value
 
 # Version history
 #   1  first version
 SCHEMA = 1
-
-
-# Control characters move a terminal's cursor, lone surrogates cannot be written, bidirectional overrides show one name
-# as another; and none of these has a place in XML.
-_UNSHOWABLE = re.compile(r"[^\t\n\x20-\x7e\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]|[\u202a-\u202e\u2066-\u2069]")
-
-
-def shown(value: Any) -> Any:
-    """A value whose texts can be shown anywhere: names of layers, models and boards come from strangers."""
-    if isinstance(value, str):
-        return _UNSHOWABLE.sub("\ufffd", value)
-    if isinstance(value, Mapping):
-        return {shown(key): shown(part) for key, part in value.items()}
-    if isinstance(value, list | tuple) and value and not isinstance(value[0], int | float):
-        return tuple(shown(part) for part in value)
-    return value
-
-
-class Value(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="allow", populate_by_name=True, ser_json_inf_nan="strings")
-
-    @field_validator("*", mode="before")
-    @classmethod
-    def _shown(cls, value: Any) -> Any:
-        return shown(value)
 
 
 class Problem(Value):

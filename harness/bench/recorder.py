@@ -27,7 +27,8 @@ from harness.bench.events import (
     Stopped,
     Told,
 )
-from harness.bench.record import Case, Device, Run, shown
+from harness.bench.record import Case, Device, Run
+from harness.bench.value import shown
 
 
 class Recorder:

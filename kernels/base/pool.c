@@ -27,8 +27,8 @@ struct bnn_pool {
   /* the work in hand; written before `round` moves on */
   bnn_work *work;
   void *argument;
-  size_t items, piece;
-  _Atomic size_t next;    /* the first item nobody took */
+  size_t items, pieces;
+  _Atomic size_t next;    /* the first piece nobody took */
   _Atomic uint32_t round; /* counts pieces of work: a worker that sees it move has something to do */
   _Atomic uint32_t busy;  /* workers that are not done with this round */
   _Atomic bool awake, closing;
@@ -100,14 +100,20 @@ static enum bnn_status read_cpus(struct bnn_pool *pool, const char *text, cpu_se
 }
 #endif
 
+#define PIECES 4u /* for each thread: a slow core, or one that is busy elsewhere, takes fewer of them */
+
+/* Where a piece begins: they differ by one item at most, so that as many pieces for each thread is as much work. */
+static size_t begin_of(const struct bnn_pool *pool, size_t piece) {
+  return (size_t)((uint64_t)pool->items * piece / pool->pieces);
+}
+
 /* --- workers ------------------------------------------------------------------------------------------------------ */
 
 static void take_pieces(struct bnn_pool *pool, uint32_t thread) {
   for (;;) {
-    size_t begin = atomic_fetch_add_explicit(&pool->next, pool->piece, memory_order_relaxed);
-    if (begin >= pool->items) return;
-    size_t end = pool->items - begin < pool->piece ? pool->items : begin + pool->piece;
-    pool->work(pool->argument, begin, end, thread);
+    size_t piece = atomic_fetch_add_explicit(&pool->next, 1, memory_order_relaxed);
+    if (piece >= pool->pieces) return;
+    pool->work(pool->argument, begin_of(pool, piece), begin_of(pool, piece + 1), thread);
   }
 }
 
@@ -147,16 +153,15 @@ static void next_round(struct bnn_pool *pool) {
 
 void bnn_pool_run(struct bnn_pool *pool, size_t items, size_t grain, bnn_work *work, void *argument) {
   if (grain == 0) grain = 1;
-  if (pool->threads == 1 || items <= grain) {
+  const size_t most = (size_t)pool->threads * PIECES, pieces = items / grain;
+  if (pool->threads == 1 || pieces < 2) {
     if (items > 0) work(argument, 0, items, 0);
     return;
   }
-  /* Four pieces a thread: a slow core takes fewer of them. */
-  size_t piece = (items - 1) / ((size_t)pool->threads * 4) + 1;
   pool->work = work;
   pool->argument = argument;
   pool->items = items;
-  pool->piece = piece > grain ? piece : grain;
+  pool->pieces = pieces < most ? pieces : most;
   atomic_store(&pool->next, 0);
   atomic_store(&pool->busy, pool->threads - 1);
   next_round(pool);

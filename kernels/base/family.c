@@ -5,7 +5,7 @@
 #include <string.h>
 
 extern const struct bnn_family bnn_bitpack_family, bnn_bconv2d_family, bnn_sgemm_family, bnn_depthwise_family,
-    bnn_igemm_family, bnn_idepthwise_family;
+    bnn_igemm_family, bnn_idepthwise_family, bnn_lif_family;
 
 const struct bnn_family *const bnn_families[] = {
     &bnn_bitpack_family,
@@ -14,6 +14,7 @@ const struct bnn_family *const bnn_families[] = {
     &bnn_depthwise_family,
     &bnn_igemm_family,
     &bnn_idepthwise_family,
+    &bnn_lif_family,
 };
 const size_t bnn_family_count = sizeof bnn_families / sizeof *bnn_families;
 

@@ -19,6 +19,7 @@ static const struct {
     {"depthwise", check_depthwise, 300},
     {"igemm", check_igemm, 300},
     {"idepthwise", check_idepthwise, 300},
+    {"lif", check_lif, 600},
 };
 
 static void report_failure(const struct check_case *c, const struct bnn_kernel *kernel, uint64_t seed) {

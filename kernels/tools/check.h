@@ -30,7 +30,7 @@ struct check_case {
  * and `detail` say what differs. *skipped: the kernel does not take this shape. */
 typedef bool check_fn(struct check_case *c, const struct bnn_select *select, bool *skipped);
 
-check_fn check_bitpack, check_bconv2d, check_conv2d, check_depthwise, check_igemm, check_idepthwise;
+check_fn check_bitpack, check_bconv2d, check_conv2d, check_depthwise, check_igemm, check_idepthwise, check_lif;
 
 uint64_t check_random(struct check_case *c);
 /* From lo to hi, both included. */

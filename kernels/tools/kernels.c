@@ -29,6 +29,7 @@ static const struct {
     {"igemm", workload_igemm,
      {"224x224x3->64 7x7/2", "224x224x3->16 3x3/2", "56x56x64->64 3x3", "28x28x128->256 1x1", "1x1x512->1000 1x1"}},
     {"idepthwise", workload_idepthwise, {"56x56x64->64 3x3", "56x56x64->64 3x3/2"}},
+    {"lif", workload_lif, {"56x56x64", "56x56x64 bits"}},
 };
 
 static double time_batch(struct workload *w, uint64_t batch) {

@@ -71,6 +71,33 @@ bool workload_bitpack(struct workload *w, const struct shape *s, const struct bn
   return true;
 }
 
+static void run_lif(struct workload *w) {
+  bnn_lif_run(&w->plan.lif, w->packed, w->x, w->scratch, w->y, false, 0, w->plan.lif.units);
+}
+
+/* Neurons that leak, and whose threshold comes off after a spike. */
+bool workload_lif(struct workload *w, const struct shape *s, const struct bnn_select *select) {
+  const float *constants = buffer(w, s->channels * sizeof(float));
+  if (!constants) return false;
+  const struct bnn_lif_problem p = {
+      .pixels = (size_t)s->height * s->width, .channels = s->channels, .bits = s->bits,
+      .params = {.emit = BNN_EMIT_SPIKE, .reset = BNN_RESET_SUBTRACT},
+      .constants = {[BNN_LIF_THRESHOLD] = constants, [BNN_LIF_DECAY] = constants},
+      .counts = {[BNN_LIF_THRESHOLD] = s->channels, [BNN_LIF_DECAY] = s->channels},
+  };
+  if (!bnn_lif_plan(&w->plan.lif, &p, select)) return false;
+  w->kernel = bnn_lif_kernel_name(&w->plan.lif);
+  w->run = run_lif;
+  w->macs = p.pixels * p.channels;
+  w->packed = buffer(w, w->plan.lif.packed_bytes);
+  w->x = buffer(w, w->macs * sizeof(float));
+  w->y = buffer(w, w->macs * sizeof(float));
+  w->scratch = buffer(w, w->macs * sizeof(float)); /* the membranes */
+  if (!w->packed || !w->x || !w->y || !w->scratch) return false;
+  bnn_lif_pack(&w->plan.lif, w->packed);
+  return true;
+}
+
 static void run_bconv2d(struct workload *w) {
   bnn_bconv2d_run(&w->plan.bconv2d, w->packed, w->x, w->y, w->scratch, 0, w->plan.bconv2d.units);
 }

@@ -6,14 +6,32 @@
 
 #include <arm_neon.h>
 
+static inline uint32_t bits_of(uint32x4_t mask) {
+  static const uint32_t places[4] = {1, 2, 4, 8};
+  const uint32x4_t lanes = vandq_u32(mask, vld1q_u32(places));
+#if defined(__aarch64__)
+  return vaddvq_u32(lanes);
+#else
+  const uint32x2_t halves = vadd_u32(vget_low_u32(lanes), vget_high_u32(lanes));
+  return vget_lane_u32(vpadd_u32(halves, halves), 0);
+#endif
+}
+
 #define TARGET
 #define LANES 4
 typedef float32x4_t VEC;
 typedef float32x4_t QUAD;
+typedef uint32x4_t MASK;
 #define LOAD(p) vld1q_f32(p)
 #define STORE(p, v) vst1q_f32(p, v)
 #define SET1(x) vdupq_n_f32(x)
 #define ADD(a, b) vaddq_f32(a, b)
+#define SUB(a, b) vsubq_f32(a, b)
+#define MUL(a, b) vmulq_f32(a, b)
+#define MORE(a, b) vcgtq_f32(a, b)
+#define NOT_LESS(a, b) vcgeq_f32(a, b)
+#define CHOOSE(mask, a, b) vbslq_f32(mask, a, b)
+#define BITS(mask) bits_of(mask)
 #define MIN(a, b) vminq_f32(a, b)
 #define MAX(a, b) vmaxq_f32(a, b)
 #define LOAD_QUAD(p) vld1q_f32(p)

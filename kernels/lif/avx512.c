@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#if defined(__x86_64__)
+#include "base/simd/avx512.h"
+#include "lif/step.h"
+
+TARGET void bnn_lif_1x16_avx512(const struct bnn_lif_row *row, float *y, uint32_t *words) { step(row, y, words); }
+
+#else
+typedef int bnn_lif_avx512_is_empty;
+#endif

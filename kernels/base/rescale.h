@@ -39,4 +39,15 @@ static inline int8_t bnn_code(int32_t rescaled, int32_t zero, int32_t lo, int32_
   return (int8_t)(code < lo ? lo : code > hi ? hi : code);
 }
 
+/* The code of a real number: halves go away from zero; what is no number becomes -128. */
+static inline int8_t bnn_encode(float x, float scale, int32_t zero) {
+  float steps = x / scale;
+  steps = steps > -1024.0f ? steps : -1024.0f;
+  steps = steps < 1024.0f ? steps : 1024.0f;
+  const int32_t whole = (int32_t)steps;
+  const float rest = steps - (float)whole;
+  const int32_t code = whole + (rest >= 0.5f) - (rest <= -0.5f) + zero; /* in 32 bits, as vectors like it */
+  return (int8_t)(code < INT8_MIN ? INT8_MIN : code > INT8_MAX ? INT8_MAX : code);
+}
+
 #endif

@@ -44,7 +44,8 @@ static void run_tile(const struct run *run, struct bnn_bconv2d_tile *tile, const
       .channels = least(l->group_filters - index * mr, mr),
   };
   const bool f32 = tile->output == BNN_BCONV2D_F32, indexes = bnn_bconv2d_indexes(&plan->problem);
-  if (!indexes && place.channels == mr && (f32 || place.first % 8 == 0)) {
+  const bool codes = bnn_bconv2d_codes(&plan->problem);
+  if (!indexes && !codes && place.channels == mr && (f32 || place.first % 8 == 0)) {
     tile->y = place.y + (f32 ? place.first * sizeof(float) : place.first / 8);
     tile->y_step = run->y_step;
     plan->kernel->run(tile);
@@ -56,6 +57,8 @@ static void run_tile(const struct run *run, struct bnn_bconv2d_tile *tile, const
   if (indexes)
     bnn_bconv2d_put_index(&plan->problem, tile, table(run, l->thresholds, channel * sizeof(int32_t)), l->filters_padded, mr,
                           (unsigned char *)run->scratch + run->offsets.bits, &place);
+  else if (codes)
+    bnn_bconv2d_put_codes(&plan->problem, tile, &place);
   else if (f32)
     bnn_bconv2d_put_floats(tile, &place);
   else

@@ -32,6 +32,8 @@ struct bnn_bconv2d_problem {
   enum bnn_border border;
   enum bnn_bconv2d_output output;
   float lo, hi; /* -inf, +inf where there is no activation */
+  float code_scale; /* f32 output: above 0, its numbers are written as int8 codes of this scale and zero point */
+  int32_t code_zero;
   struct bnn_bconv2d_planes x_planes, w_planes, y_planes; /* y_planes: bits output */
   uint32_t thresholds;                                    /* a channel, bits output; 0 counts as 1 */
 };
@@ -68,7 +70,7 @@ bool bnn_bconv2d_plan(struct bnn_bconv2d_plan *plan, const struct bnn_bconv2d_pr
 void bnn_bconv2d_pack(const struct bnn_bconv2d_plan *plan, const struct bnn_bconv2d_weights *weights, void *packed);
 
 /* x: words [batch][in_h][in_w][planes][ceil(channels / 32)].
- * y: float [batch][out_h][out_w][filters], or words [batch][out_h][out_w][planes][ceil(filters / 32)], tail bits zero. */
+ * y: float or int8 [batch][out_h][out_w][filters], or words [batch][out_h][out_w][planes][ceil(filters / 32)], tail bits zero. */
 void bnn_bconv2d_run(const struct bnn_bconv2d_plan *plan, const void *packed, const uint32_t *x, void *y, void *scratch,
                      size_t begin, size_t end);
 

@@ -54,6 +54,11 @@ static inline bool bnn_bconv2d_indexes(const struct bnn_bconv2d_problem *p) {
   return p->output == BNN_BCONV2D_BITS && (p->thresholds > 1 || p->y_planes.count > 1);
 }
 
+/* Its floats become int8 codes, once they are written aside. */
+static inline bool bnn_bconv2d_codes(const struct bnn_bconv2d_problem *p) {
+  return p->output == BNN_BCONV2D_F32 && p->code_scale > 0;
+}
+
 /* Bytes of an output pixel. */
 size_t bnn_bconv2d_pixel_bytes(const struct bnn_bconv2d_problem *problem);
 
@@ -66,6 +71,8 @@ struct bnn_bconv2d_place {
 
 /* Takes a tile that was written aside to its place. Bits that start within a byte are added to zeros: see below. */
 void bnn_bconv2d_put_floats(const struct bnn_bconv2d_tile *aside, const struct bnn_bconv2d_place *to);
+void bnn_bconv2d_put_codes(const struct bnn_bconv2d_problem *problem, const struct bnn_bconv2d_tile *aside,
+                           const struct bnn_bconv2d_place *to);
 void bnn_bconv2d_put_bits(const struct bnn_bconv2d_tile *aside, const struct bnn_bconv2d_place *to);
 /* thresholds: [problem->thresholds][step], of the tile's first channel; bits: room for a pixel of the tile. */
 void bnn_bconv2d_put_index(const struct bnn_bconv2d_problem *problem, const struct bnn_bconv2d_tile *aside,

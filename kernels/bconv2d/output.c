@@ -2,12 +2,13 @@
 /* Output that the kernels cannot write in place. */
 #include <string.h>
 
+#include "base/rescale.h"
 #include "bconv2d/layout.h"
 
 static uint32_t words_of(const struct bnn_bconv2d_problem *p) { return (p->filters + 31) / 32; }
 
 size_t bnn_bconv2d_pixel_bytes(const struct bnn_bconv2d_problem *p) {
-  if (p->output == BNN_BCONV2D_F32) return p->filters * sizeof(float);
+  if (p->output == BNN_BCONV2D_F32) return p->filters * (bnn_bconv2d_codes(p) ? sizeof(int8_t) : sizeof(float));
   return p->y_planes.count * words_of(p) * sizeof(uint32_t);
 }
 
@@ -20,6 +21,17 @@ void bnn_bconv2d_clear(const struct bnn_bconv2d_problem *p, unsigned char *y, si
 void bnn_bconv2d_put_floats(const struct bnn_bconv2d_tile *aside, const struct bnn_bconv2d_place *to) {
   for (uint32_t p = 0; p < aside->pixel_count; p++)
     memcpy(to->y + p * to->y_step + to->first * sizeof(float), aside->y + p * aside->y_step, to->channels * sizeof(float));
+}
+
+void bnn_bconv2d_put_codes(const struct bnn_bconv2d_problem *problem, const struct bnn_bconv2d_tile *aside,
+                           const struct bnn_bconv2d_place *to) {
+  const float scale = problem->code_scale;
+  const int32_t zero = problem->code_zero;
+  for (uint32_t p = 0; p < aside->pixel_count; p++) {
+    const float *reals = (const float *)(const void *)(aside->y + p * aside->y_step);
+    int8_t *codes = (int8_t *)to->y + p * to->y_step + to->first;
+    for (uint32_t c = 0; c < to->channels; c++) codes[c] = bnn_encode(reals[c], scale, zero);
+  }
 }
 
 /* `count` bits to y, from bit `first` on. */

@@ -87,12 +87,23 @@ static void find_taps(const struct bnn_iconv2d_problem *p, const int8_t *image, 
   }
 }
 
+/* Whether a pixel and the one before it read no column outside the image: then its taps lie one stride behind those. */
+static bool follows(const struct bnn_iconv2d_problem *p, uint32_t column) {
+  const struct bnn_window *w = &p->window;
+  const int64_t first = (int64_t)column * w->stride_w - w->pad_left;
+  return column > 0 && first - w->stride_w >= 0 && first + (int64_t)(w->kernel_w - 1) * w->dilation_w < p->in_w;
+}
+
+static void next_taps(const int8_t *const *before, const int8_t *border, size_t step, uint32_t count, const int8_t **taps) {
+  for (uint32_t tap = 0; tap < count; tap++) taps[tap] = before[tap] == border ? border : before[tap] + step;
+}
+
 void bnn_idepthwise_run(const struct bnn_idepthwise_plan *plan, const void *packed, const int8_t *x, int8_t *y, size_t begin,
                         size_t end) {
   const struct bnn_iconv2d_problem *p = &plan->problem;
   const struct layout l = layout_of(plan);
   const int32_t *constants = (const int32_t *)(const void *)((const uint8_t *)packed + l.constants);
-  struct bnn_idepthwise_pixel pixel = {
+  struct bnn_idepthwise_pixels pixels = {
       .tap_count = l.taps,
       .channels = p->channels,
       .padded = l.padded,
@@ -106,12 +117,23 @@ void bnn_idepthwise_run(const struct bnn_idepthwise_plan *plan, const void *pack
       .hi = p->hi,
   };
   const int8_t *border = (const int8_t *)packed + l.border;
+  const size_t step = (size_t)p->window.stride_w * p->channels;
   for (size_t unit = begin; unit < end; unit++) {
     const int8_t *image = x + unit / p->out_h * p->in_h * p->in_w * p->channels;
-    pixel.y = y + unit * p->out_w * p->channels;
-    for (uint32_t column = 0; column < p->out_w; column++, pixel.y += p->channels) {
-      find_taps(p, image, border, (uint32_t)(unit % p->out_h), column, pixel.taps);
-      plan->kernel->run(&pixel);
+    pixels.y = y + unit * p->out_w * p->channels;
+    pixels.pixel_count = 0;
+    uint32_t before = 0;
+    for (uint32_t column = 0; column < p->out_w; column++) {
+      const int8_t **taps = pixels.taps[pixels.pixel_count];
+      if (follows(p, column))
+        next_taps(pixels.taps[before], border, step, l.taps, taps);
+      else
+        find_taps(p, image, border, (uint32_t)(unit % p->out_h), column, taps);
+      before = pixels.pixel_count++;
+      if (pixels.pixel_count < BNN_IDEPTHWISE_PIXELS && column + 1 < p->out_w) continue;
+      plan->kernel->run(&pixels);
+      pixels.y += (size_t)pixels.pixel_count * p->channels;
+      pixels.pixel_count = 0;
     }
   }
 }

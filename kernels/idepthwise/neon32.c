@@ -4,7 +4,7 @@
 
 #include "idepthwise/blocks.h"
 
-void bnn_idepthwise_8x1_neon32(const struct bnn_idepthwise_pixel *p) { pixel(p); }
+void bnn_idepthwise_8x4_neon32(const struct bnn_idepthwise_pixels *p) { pixels(p); }
 
 #else
 typedef int bnn_idepthwise_neon32_is_empty;

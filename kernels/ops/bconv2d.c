@@ -28,7 +28,7 @@ static enum bnn_status check(const struct bnn_call *call, struct bnn_error *erro
   if (taps > INT32_MAX / 2 / worth) { /* acc = taps - 2 * popcount is held in 32 bits */
     return bnn_fail(error, BNN_E_LIMIT, "layer '%.80s' (bconv2d): its sums do not fit 32 bits", call->name);
   }
-  return bnn_rule_output_stage(call, params->y_code, error);
+  return bnn_rule_output_stage(call, params->y_code, true, error);
 }
 
 static enum bnn_status plan(const struct bnn_call *call, struct bnn_plan *plan, struct bnn_error *error) {
@@ -50,6 +50,8 @@ static enum bnn_status plan(const struct bnn_call *call, struct bnn_plan *plan, 
       .border = (enum bnn_border)params->border,
       .output = y->dtype == BNN_BITS ? BNN_BCONV2D_BITS : BNN_BCONV2D_F32,
       .lo = params->lo,
+      .code_scale = y->dtype == BNN_I8 ? y->scale : 0.0f,
+      .code_zero = y->zero_point,
       .hi = params->hi,
       .x_planes = {x->planes, (enum bnn_code)params->x_code},
       .w_planes = {call->inputs[1]->planes, (enum bnn_code)params->w_code},

@@ -23,7 +23,7 @@ static enum bnn_status check(const struct bnn_call *call, struct bnn_error *erro
   }
   if (params->border > BNN_BORDER_ZERO) return bnn_broken(call, error, "border: unknown");
   BNN_TRY(bnn_rule_shape(call, shape, 4, error));
-  return bnn_rule_output_stage(call, BNN_CODE_BINARY, error);
+  return bnn_rule_output_stage(call, BNN_CODE_BINARY, false, error);
 }
 
 static enum bnn_status plan(const struct bnn_call *call, struct bnn_plan *plan, struct bnn_error *error) {

@@ -12,21 +12,12 @@ static inline float bnn_decode(const struct bnn_value *value, int32_t code) {
   return value->scale * (float)code - value->scale * (float)value->zero_point;
 }
 
-/* Halves go away from zero; what is no number becomes -128. */
-static inline int8_t bnn_encode(float x, float scale, int32_t zero) {
-  float steps = x / scale;
-  steps = steps > -1024.0f ? steps : -1024.0f;
-  steps = steps < 1024.0f ? steps : 1024.0f;
-  const int32_t whole = (int32_t)steps;
-  const float rest = steps - (float)whole;
-  return bnn_code(whole + (rest >= 0.5f) - (rest <= -0.5f), zero, INT8_MIN, INT8_MAX);
-}
-
 /* n numbers of a value from element `at` on, as floats: those of a float value where they lie, else in `room`. */
 static inline const float *bnn_reals(const struct bnn_value *value, size_t at, size_t n, float *room) {
   if (!bnn_is_coded(value)) return (const float *)value->data + at;
   const int8_t *codes = (const int8_t *)value->data + at;
   const float scale = value->scale, shift = scale * (float)value->zero_point;
+  BNN_EACH
   for (size_t i = 0; i < n; i++) room[i] = scale * (float)codes[i] - shift;
   return room;
 }
@@ -36,6 +27,7 @@ static inline void bnn_put_codes(const struct bnn_value *value, size_t at, const
   int8_t *codes = (int8_t *)value->data + at;
   const float scale = value->scale;
   const int32_t zero = value->zero_point;
+  BNN_EACH
   for (size_t i = 0; i < n; i++) codes[i] = bnn_encode(reals[i], scale, zero);
 }
 

@@ -38,14 +38,15 @@ enum bnn_status bnn_rule_planes(const struct bnn_call *call, uint32_t code, uint
                     (unsigned)call->output->planes);
 }
 
-enum bnn_status bnn_rule_output_stage(const struct bnn_call *call, uint32_t code, struct bnn_error *error) {
+enum bnn_status bnn_rule_output_stage(const struct bnn_call *call, uint32_t code, bool may_be_coded, struct bnn_error *error) {
   uint32_t channels = bnn_value_channels(call->output);
+  const bool coded = may_be_coded && call->output->dtype == BNN_I8;
   BNN_TRY(bnn_rule_per_channel(call, BNN_IN_MULTIPLIER, BNN_F32, channels, false, error));
   BNN_TRY(bnn_rule_per_channel(call, BNN_IN_BIAS, BNN_F32, channels, false, error));
   BNN_TRY(bnn_rule_per_channel(call, BNN_IN_CLAMP_LO, BNN_I32, channels, false, error));
   BNN_TRY(bnn_rule_per_channel(call, BNN_IN_CLAMP_HI, BNN_I32, channels, false, error));
   const struct bnn_value *threshold = bnn_input(call, BNN_IN_THRESHOLD);
-  if (threshold == NULL) return bnn_rule_output(call, BNN_F32, error);
+  if (threshold == NULL) return coded ? BNN_E_OK : bnn_rule_output(call, BNN_F32, error);
   for (uint32_t i = BNN_IN_MULTIPLIER; i <= BNN_IN_CLAMP_HI; i++) {
     if (i != BNN_IN_THRESHOLD && bnn_input(call, i)) {
       return bnn_broken(call, error, "input %u does not go with a threshold", (unsigned)i);

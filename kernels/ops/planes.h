@@ -45,7 +45,8 @@ struct bnn_output_stage {
 };
 
 /* Their shapes, and the output's dtype and planes. */
-enum bnn_status bnn_rule_output_stage(const struct bnn_call *call, uint32_t code, struct bnn_error *error);
+enum bnn_status bnn_rule_output_stage(const struct bnn_call *call, uint32_t code, bool may_be_coded,
+                                      struct bnn_error *error);
 
 struct bnn_output_stage bnn_output_stage(const struct bnn_call *call, uint32_t code, float lo, float hi);
 

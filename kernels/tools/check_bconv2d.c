@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "base/rescale.h"
 #include "bconv2d/bconv2d.h"
 
 #include <math.h>
@@ -115,6 +116,7 @@ static struct bnn_bconv2d_problem draw(struct check_case *c, struct check_image 
   }
   if (deep) p.groups = 1, p.channels = check_between(c, 2000, 12000);
   if (!check_between(c, 0, 2)) p.lo = -check_float(c) * check_float(c), p.hi = p.lo + 3.0f;
+  if (p.output == BNN_BCONV2D_F32 && !check_between(c, 0, 3)) p.code_scale = 0.375f, p.code_zero = (int32_t)check_between(c, 0, 255) - 128;
   p.x_planes.count = p.w_planes.count = p.y_planes.count = p.thresholds = 1;
   if (!deep && !check_between(c, 0, 2)) {
     p.x_planes = (struct bnn_bconv2d_planes){check_between(c, 1, 3), check_between(c, 0, 1) ? BNN_CODE_BINARY : BNN_CODE_UNARY};
@@ -127,6 +129,17 @@ static struct bnn_bconv2d_problem draw(struct check_case *c, struct check_image 
                         p.window.kernel_w * p.x_planes.count * p.w_planes.count;
   if (macs > 1000000) p.filters = p.groups * (check_between(c, 0, 1) ? 1 : 9); /* the definition takes a bit at a time */
   return p;
+}
+
+static bool same_codes(struct check_case *c, const struct bnn_bconv2d_problem *p, const int8_t *got, const float *expected,
+                       size_t count) {
+  for (size_t i = 0; i < count; i++) {
+    const int8_t code = bnn_encode(expected[i], p->code_scale, p->code_zero);
+    if (got[i] == code) continue;
+    snprintf(c->detail, sizeof c->detail, "code %zu of %zu is %d, not %d", i, count, got[i], code);
+    return false;
+  }
+  return true;
 }
 
 bool check_bconv2d(struct check_case *c, const struct bnn_select *select, bool *skipped) {
@@ -159,9 +172,11 @@ bool check_bconv2d(struct check_case *c, const struct bnn_select *select, bool *
   const size_t pixels = (size_t)p.batch * p.out_h * p.out_w, y_words = pixels * (f32 ? p.filters : p.y_planes.count * ((p.filters + 31) / 32));
   const uint32_t *x = check_bits(c, (size_t)p.batch * p.in_h * p.in_w * p.x_planes.count, p.channels);
   void *packed = check_buffer(c, plan.packed_bytes), *expected = check_buffer(c, y_words * sizeof(uint32_t));
-  struct work work = {&plan, packed, x, check_buffer(c, y_words * sizeof(uint32_t)), check_buffer(c, plan.scratch_bytes)};
+  const size_t y_bytes = y_words * (p.code_scale > 0 ? sizeof(int8_t) : sizeof(uint32_t));
+  struct work work = {&plan, packed, x, check_buffer(c, y_bytes), check_buffer(c, plan.scratch_bytes)};
   define(&p, &weights, x, expected);
   bnn_bconv2d_pack(&plan, &weights, packed);
   check_split(c, plan.units, run, &work);
+  if (p.code_scale > 0) return same_codes(c, &p, work.y, expected, y_words);
   return f32 ? check_equal_floats(c, work.y, expected, y_words) : check_equal_words(c, work.y, expected, y_words);
 }

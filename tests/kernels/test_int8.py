@@ -14,7 +14,7 @@ from harness.model import reference
 from harness.model.graph import Array, Builder
 from tests.kernels import test_ops
 from tests.kernels.runtime import Runtime
-from tests.kernels.test_ops import OPEN, packed, window
+from tests.kernels.test_ops import CODES, OPEN, packed, window
 
 Case = Callable[[Builder, np.random.Generator], None]
 X: dict[str, Any] = {"dtype": "i8", "scale": 0.047, "zero_point": -3}
@@ -158,6 +158,21 @@ def case(name: str) -> Callable[[Case], Case]:
 @case("convert from float")
 def _encode(b: Builder, rng: np.random.Generator) -> None:
     b.output(b.node("convert", "convert", (b.input("x", (4, 600)),), **Y))
+
+
+@case("bconv2d")
+def _bconv2d(b: Builder, rng: np.random.Generator) -> None:
+    shape = (70, 3, 3, 40)
+    inputs = (
+        b.input("x", (1, 9, 8, 40)),
+        b.constant("t", np.zeros(1)),
+        b.constant("w", packed(rng, *shape), "bits", shape),
+        b.constant("m", rng.standard_normal(70) / 5),
+        b.constant("b", rng.standard_normal(70)),
+    )
+    bits = b.node("quantize", "quantize", inputs[:2], dtype="bits", code=0)
+    params = {"window": window(3, pads=PADS), "groups": 1, "border": 1, **CODES, **OPEN}
+    b.output(b.node("bconv2d", "bconv2d", (bits, *inputs[2:]), **params, **Y))
 
 
 @case("concat")

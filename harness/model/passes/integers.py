@@ -17,7 +17,7 @@ from harness.model.passes.rewrite import Rewrite
 from harness.model.reference import integer
 
 _MAPS = frozenset({"clamp", "affine", "unary", "step", "arith", "prelu", "select", "convert"})
-_WRITERS = frozenset({"arith"})
+_WRITERS = frozenset({"arith", "bconv2d"})
 
 
 def keep_codes(graph: Graph) -> Graph:

@@ -119,6 +119,7 @@ enum bnn_code { BNN_CODE_BINARY = 0, BNN_CODE_UNARY = 1 };
 /* acc = sum over planes i of x, planes j of w, taps and channels of weight(i) * weight(j) * x[i] * w[j], where x[i] and
  * w[j] are in {-1, +1} and weight() is that of the codes.
  * f32 output:  y = clamp(clamp(acc, clamp_lo[o], clamp_hi[o]) * multiplier[o] + bias[o], lo, hi)
+ * int8 output: the nearest codes
  * bits output: as quantize writes it, from index = number of t with acc < threshold[t][o] (threshold is [O], or [T, O]
  *              for T > 1 thresholds; multiplier, bias and the clamps are absent) */
 struct bnn_bconv2d_params {

@@ -6,12 +6,13 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from xml.etree import ElementTree
 
 from harness.bench.compare import Result, results, sizes
 from harness.bench.record import Run
 from harness.report import verdicts, words
+from harness.report.layers import changes
 
 
 def as_json(run: Run) -> str:
@@ -20,7 +21,7 @@ def as_json(run: Run) -> str:
 
 
 def as_markdown(run: Run) -> str:
-    """The verdicts and the table, for a review or an issue."""
+    """The verdicts, the table, and what to change, for a review or an issue."""
     lines = [f"- {sentence.icon} {_escaped(str(sentence))}" for sentence in verdicts.sentences(run)]
     lines += ["", "| model | device | outputs | binary layers | file | weights | time | speed |"]
     lines += ["|---|---|---|---|--:|--:|--:|--:|"]
@@ -44,7 +45,28 @@ def as_markdown(run: Run) -> str:
         )
         lines.append(f"| {' | '.join(map(_escaped, cells))} |")
     lines += [""] + [f"- {_escaped(f'{c.subject}: {c.evidence} {c.advice}')}" for c in run.caveats]
+    lines += ["", *_to_change(run)]
     return "\n".join(lines).rstrip() + "\n"
+
+
+def _to_change(run: Run) -> Iterator[str]:
+    """The layers that do not run on bits, as a table."""
+    found = changes(run)
+    if found is None or not found.changes:
+        return
+    times = [f"time on {words.place(device)}" for device in found.devices]
+    yield f"| {' | '.join(map(_escaped, ('not binary', 'why', 'what to change', 'would save', *times)))} |"
+    yield f"|---|---|---|--:|{'--:|' * len(times)}"
+    for change in found.changes:
+        saved = [change.saves_ns.get(device.name) for device in found.devices]
+        cells = (
+            f"{words.short(change.layer.name)} ({', '.join(words.short(model.name, 30) for model in change.models)})",
+            change.layer.reason_text,
+            change.layer.remedy,
+            words.size(change.saves_bytes) if change.saves_bytes else "–",
+            *(f"about {words.duration(ns)}" if ns else "–" for ns in saved),
+        )
+        yield f"| {' | '.join(map(_escaped, cells))} |"
 
 
 # A column of the CSV file: its name, and its value in base units.

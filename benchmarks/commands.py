@@ -149,13 +149,14 @@ def _times(low: float | None, high: float | None) -> str:
 
 
 def _nets(found: Sequence[whole_nets.Result]) -> RenderableType:
-    table = _table(("net", "engine"), ("time", "over ours", "95 %"))
+    table = _table(("net", "engine"), ("fastest", "time", "over ours", "95 %"))
     lines = []
     for result in found:
         for side in result.sides:
             ratio, low, high = side.ratio or (1.0, None, None)
-            cells = (result.net, side.name, words.duration(side.times.median.estimate), f"{words.digits(ratio)}×")
-            table.add_row(*map(Text, cells), _times(low, high))
+            times = (words.duration(ns) for ns in (side.times.fastest, side.times.median.estimate))
+            cells = (result.net, side.name, *times, f"{words.digits(ratio)}×", _times(low, high))
+            table.add_row(*map(Text, cells))
         shares = ", ".join(f"{row.op} {row.share:.0%}" for row in result.profile if row.share >= 0.01)
         lines.append(Text(f"{result.net}, where our time goes: {shares}", "dim"))
     return Group(table, *lines)

@@ -38,6 +38,11 @@ class Times:
     def median(self) -> Interval:
         return stats.median(list(self.by_round.values()))
 
+    @property
+    def fastest(self) -> float:
+        """Of all processes: what a machine that others use as well can do at least."""
+        return min(self.by_round.values())
+
     def over(self, other: Times) -> Interval:
         """This time over another, paired by rounds."""
         found = stats.paired_ratio(self.by_round, other.by_round)

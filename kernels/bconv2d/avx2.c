@@ -50,8 +50,7 @@ INLINE void count(const struct bnn_bconv2d_tile *t, uint32_t first, const struct
   }
 }
 
-INLINE __m256 transform(const struct bnn_bconv2d_tile *t, const int v, const bool bounded, __m256i sum) {
-  __m256 value = _mm256_cvtepi32_ps(sum);
+INLINE __m256 transform(const struct bnn_bconv2d_tile *t, const int v, const bool bounded, __m256 value) {
   if (bounded && t->clamp_lo) {
     value = _mm256_max_ps(value, _mm256_loadu_ps(t->clamp_lo + v * LANES));
     value = _mm256_min_ps(value, _mm256_loadu_ps(t->clamp_hi + v * LANES));
@@ -75,8 +74,9 @@ INLINE void write(const struct bnn_bconv2d_tile *t, uint32_t pixel, const bool n
     const __m256i base =
         narrow ? _mm256_setzero_si256() : _mm256_loadu_si256((const void *)(bnn_bconv2d_base(t, &t->pixels[pixel]) + v * LANES));
     if (f32) {
-      const __m256i acc = narrow ? sum[v] : _mm256_sub_epi32(base, _mm256_slli_epi32(sum[v], 1));
-      _mm256_storeu_ps((float *)(void *)y + v * LANES, transform(t, v, bounded, acc));
+      const __m256 value = narrow ? _mm256_sub_ps(_mm256_castsi256_ps(sum[v]), _mm256_set1_ps(bnn_bconv2d_zero))
+                                  : _mm256_cvtepi32_ps(_mm256_sub_epi32(base, _mm256_slli_epi32(sum[v], 1)));
+      _mm256_storeu_ps((float *)(void *)y + v * LANES, transform(t, v, bounded, value));
     } else if (narrow) {
       y[v] = (unsigned char)~_mm256_movemask_ps(_mm256_castsi256_ps(sum[v]));
     } else {
@@ -90,8 +90,8 @@ INLINE void pixels(const struct bnn_bconv2d_tile *t, uint32_t first, const int n
   __m256i sum[4][VECTORS];
   for (int p = 0; p < n; p++)
     for (int v = 0; v < VECTORS; v++) {
-      const int16_t *start = narrow ? bnn_bconv2d_start(t, &t->pixels[first + (uint32_t)p]) + v * LANES : NULL;
-      sum[p][v] = narrow ? _mm256_cvtepi16_epi32(_mm_loadu_si128((const void *)start)) : _mm256_setzero_si256();
+      const int32_t *start = bnn_bconv2d_start(t, &t->pixels[first + (uint32_t)p]);
+      sum[p][v] = narrow ? _mm256_loadu_si256((const void *)(start + v * LANES)) : _mm256_setzero_si256();
     }
   if (narrow) count(t, first, NULL, n, sum);
   for (uint32_t i = 0; !narrow && i < t->pass_count; i++) {

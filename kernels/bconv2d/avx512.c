@@ -27,48 +27,67 @@ INLINE void count(const struct bnn_bconv2d_tile *t, uint32_t first, const struct
   }
 }
 
-INLINE __m512 transform(const struct bnn_bconv2d_tile *t, const int v, const bool bounded, __m512i sum) {
-  __m512 value = _mm512_cvtepi32_ps(sum);
-  if (bounded && t->clamp_lo) {
-    value = _mm512_max_ps(value, _mm512_loadu_ps(t->clamp_lo + v * LANES));
-    value = _mm512_min_ps(value, _mm512_loadu_ps(t->clamp_hi + v * LANES));
-  }
-  value = _mm512_mul_ps(value, _mm512_loadu_ps(t->multiplier + v * LANES));
-  value = _mm512_add_ps(value, _mm512_loadu_ps(t->bias + v * LANES));
-  if (!bounded) return value;
-  return _mm512_min_ps(_mm512_max_ps(value, _mm512_set1_ps(t->lo)), _mm512_set1_ps(t->hi));
+/* The output transform of a vector of channels: loaded once for all pixels, since a load of 512 bits takes a cycle. */
+struct transform {
+  __m512 multiplier, bias, clamp_lo, clamp_hi, lo, hi;
+};
+
+INLINE struct transform load_transform(const struct bnn_bconv2d_tile *t, const int v, const bool bounded) {
+  struct transform f = {.multiplier = _mm512_loadu_ps(t->multiplier + v * LANES), .bias = _mm512_loadu_ps(t->bias + v * LANES)};
+  if (!bounded) return f;
+  f.clamp_lo = t->clamp_lo ? _mm512_loadu_ps(t->clamp_lo + v * LANES) : _mm512_set1_ps(-INFINITY);
+  f.clamp_hi = t->clamp_hi ? _mm512_loadu_ps(t->clamp_hi + v * LANES) : _mm512_set1_ps(INFINITY);
+  f.lo = _mm512_set1_ps(t->lo);
+  f.hi = _mm512_set1_ps(t->hi);
+  return f;
 }
 
-INLINE void write(const struct bnn_bconv2d_tile *t, uint32_t pixel, const int vectors, const bool narrow, const bool f32,
-                  const bool bounded, const __m512i sum[4]) {
-  unsigned char *y = t->y + pixel * t->y_step;
-  for (int v = 0; v < vectors; v++) {
-    const __m512i base = narrow ? _mm512_setzero_si512() : _mm512_loadu_si512(bnn_bconv2d_base(t, &t->pixels[pixel]) + v * LANES);
-    if (f32) {
-      const __m512i acc = narrow ? sum[v] : _mm512_sub_epi32(base, _mm512_slli_epi32(sum[v], 1));
-      _mm512_storeu_ps(y + v * LANES * sizeof(float), transform(t, v, bounded, acc));
-    } else {
-      const __mmask16 bits = narrow ? _mm512_cmpge_epi32_mask(sum[v], base) : _mm512_cmpge_epu32_mask(sum[v], base);
-      memcpy(y + v * LANES / 8, &bits, sizeof bits);
-    }
+INLINE __m512 apply(const struct transform *f, const bool bounded, __m512 value) {
+  if (bounded) value = _mm512_min_ps(_mm512_max_ps(value, f->clamp_lo), f->clamp_hi);
+  value = _mm512_add_ps(_mm512_mul_ps(value, f->multiplier), f->bias);
+  return bounded ? _mm512_min_ps(_mm512_max_ps(value, f->lo), f->hi) : value;
+}
+
+/* A vector of channels of n pixels, from the tile's pixel `first` on. */
+INLINE void write_floats(const struct bnn_bconv2d_tile *t, uint32_t first, const int v, const int n, const bool narrow,
+                         const bool bounded, __m512i sum[8][4]) {
+  const struct transform f = load_transform(t, v, bounded);
+  for (int p = 0; p < n; p++) {
+    const uint32_t pixel = first + (uint32_t)p;
+    const int32_t *base = narrow ? NULL : bnn_bconv2d_base(t, &t->pixels[pixel]) + v * LANES;
+    const __m512 value =
+        narrow ? _mm512_sub_ps(_mm512_castsi512_ps(sum[p][v]), _mm512_set1_ps(bnn_bconv2d_zero))
+               : _mm512_cvtepi32_ps(_mm512_sub_epi32(_mm512_loadu_si512(base), _mm512_slli_epi32(sum[p][v], 1)));
+    _mm512_storeu_ps((float *)(void *)(t->y + pixel * t->y_step) + v * LANES, apply(&f, bounded, value));
+  }
+}
+
+INLINE void write_bits(const struct bnn_bconv2d_tile *t, uint32_t first, const int v, const int n, const bool narrow,
+                       __m512i sum[8][4]) {
+  for (int p = 0; p < n; p++) {
+    const uint32_t pixel = first + (uint32_t)p;
+    const int32_t *limit = narrow ? NULL : bnn_bconv2d_base(t, &t->pixels[pixel]) + v * LANES;
+    const __mmask16 bits = narrow ? _mm512_cmpge_epi32_mask(sum[p][v], _mm512_setzero_si512())
+                                  : _mm512_cmpge_epu32_mask(sum[p][v], _mm512_loadu_si512(limit));
+    memcpy(t->y + pixel * t->y_step + v * LANES / 8, &bits, sizeof bits);
   }
 }
 
 INLINE void pixels(const struct bnn_bconv2d_tile *t, uint32_t first, const int vectors, const int n, const bool narrow,
                    const bool f32, const bool bounded) {
   __m512i sum[8][4];
-  for (int p = 0; p < n; p++)
-    for (int v = 0; v < vectors; v++) {
-      const int16_t *start = narrow ? bnn_bconv2d_start(t, &t->pixels[first + (uint32_t)p]) + v * LANES : NULL;
-      sum[p][v] = narrow ? _mm512_cvtepi16_epi32(_mm256_loadu_si256((const void *)start)) : _mm512_setzero_si512();
-    }
+  for (int p = 0; p < n; p++) {
+    const int32_t *start = bnn_bconv2d_start(t, &t->pixels[first + (uint32_t)p]);
+    for (int v = 0; v < vectors; v++) sum[p][v] = narrow ? _mm512_loadu_si512(start + v * LANES) : _mm512_setzero_si512();
+  }
   if (narrow) count(t, first, NULL, vectors, n, sum);
   for (uint32_t i = 0; !narrow && i < t->pass_count; i++) {
     for (int p = 0; p < n; p++)
       for (int v = 0; v < vectors; v++) sum[p][v] = _mm512_sll_epi32(sum[p][v], _mm_cvtsi32_si128((int)t->passes[i].doubled));
     count(t, first, &t->passes[i], vectors, n, sum);
   }
-  for (int p = 0; p < n; p++) write(t, first + (uint32_t)p, vectors, narrow, f32, bounded, sum[p]);
+  for (int v = 0; v < vectors; v++)
+    f32 ? write_floats(t, first, v, n, narrow, bounded, sum) : write_bits(t, first, v, n, narrow, sum);
 }
 
 INLINE void band(const struct bnn_bconv2d_tile *tile, const int vectors, const int nr, const bool narrow, const bool f32,

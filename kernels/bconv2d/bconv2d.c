@@ -30,7 +30,7 @@ static void run_tile(const struct run *run, struct bnn_bconv2d_tile *tile, const
   const uint32_t mr = plan->kernel->mr, packed_index = band->group * l->group_tiles + index;
   const size_t channel = (size_t)packed_index * mr;
   tile->weights = (const uint32_t *)(const void *)run->packed + packed_index * l->tile_words;
-  tile->start = plan->narrow ? table(run, l->rows, channel * sizeof(int16_t)) : NULL;
+  tile->start = plan->narrow ? table(run, l->rows, channel * bnn_bconv2d_entry(plan)) : NULL;
   tile->base = plan->narrow ? NULL : table(run, l->rows, channel * sizeof(int32_t));
   tile->multiplier = table(run, l->multiplier, channel * sizeof(float));
   tile->bias = table(run, l->bias, channel * sizeof(float));

@@ -18,6 +18,12 @@ struct bnn_bconv2d_pass {
   uint32_t doubled; /* popcount so far counts twice: the pairs before were worth twice as much (Horner) */
 };
 
+/* The bits of the float 1.5 * 2^23, the last of which is worth 1: an integer below 2^22 that is added to them is added to the
+ * float, and remains when 1.5 * 2^23 is taken away again. That is exact, and no slower than a conversion anywhere: Zen 4,
+ * Neoverse N1 and Cortex-A76 begin only half as many conversions as additions. */
+#define BNN_BCONV2D_ZERO 0x4B400000
+static const float bnn_bconv2d_zero = 0x1.8p23f;
+
 /* The work of one kernel call: mr output channels at every pixel of a band.
  *
  * A patch is one run of run_words words; popcount sums the bits of x ^ w over it. Weights are packed for the inner loop: for
@@ -32,9 +38,10 @@ struct bnn_bconv2d_pass {
  *   f32 output:  y = clamp(clamp(acc, clamp_lo, clamp_hi) * multiplier + bias, lo, hi)
  *   bits output: bit = popcount >= (uint32_t)base, the limit below which acc is not under its threshold
  *
- * Where there is one pass, base is even and 16 bits hold every sum (`start` is given, `base` is not), sums begin at start
- * instead of zero:
+ * Where there is one pass, base is even and the kernel's sums are large enough (`start` is given, `base` is not), sums begin
+ * at start instead of zero, an int16_t or int32_t as sum_bits says:
  *   f32 output:  sum = popcount - base / 2 = acc / -2. clamps and multiplier come scaled by -1/2 and -2, which is exact
+ *                with sums of 32 bits, BNN_BCONV2D_ZERO more than that: the sum is then the bits of a float, see there
  *   bits output: sum = popcount - limit, bit = sum >= 0 */
 struct bnn_bconv2d_tile {
   const uint32_t *x;
@@ -45,7 +52,7 @@ struct bnn_bconv2d_tile {
   const struct bnn_bconv2d_pass *passes;
   uint32_t pass_count;
   size_t x_step, w_step;
-  const int16_t *start;
+  const void *start;
   const int32_t *base;
   const float *multiplier, *bias, *clamp_lo, *clamp_hi; /* the clamps are NULL where there are none */
   float lo, hi;
@@ -65,8 +72,8 @@ static inline const uint32_t *bnn_bconv2d_weights_of(const struct bnn_bconv2d_ti
   return tile->weights + (pass ? pass->w * tile->w_step : 0);
 }
 
-static inline const int16_t *bnn_bconv2d_start(const struct bnn_bconv2d_tile *tile, const struct bnn_bconv2d_pixel *pixel) {
-  return (const int16_t *)(const void *)((const char *)tile->start + pixel->row);
+static inline const void *bnn_bconv2d_start(const struct bnn_bconv2d_tile *tile, const struct bnn_bconv2d_pixel *pixel) {
+  return (const char *)tile->start + pixel->row;
 }
 
 static inline const int32_t *bnn_bconv2d_base(const struct bnn_bconv2d_tile *tile, const struct bnn_bconv2d_pixel *pixel) {
@@ -92,6 +99,7 @@ struct bnn_bconv2d_kernel {
   struct bnn_kernel kernel;
   uint32_t mr, nr;     /* channels (a multiple of 8) and pixels of a tile */
   uint32_t lanes, kr;  /* channels and words (a power of 2) that the inner loop takes at once: how weights are packed */
+  uint32_t sum_bits; /* of a narrow sum: 16 or 32 */
   bool split; /* x and weights come with each word taken apart into two, its low and its high nibbles (see avx2.c) */
   bnn_bconv2d_tile_fn *run;
 };
@@ -99,7 +107,7 @@ struct bnn_bconv2d_kernel {
 /* The low (half 0) or the high nibbles of a word's bytes. */
 static inline uint32_t bnn_bconv2d_nibbles(uint32_t word, size_t half) { return word >> (half ? 4 : 0) & 0x0F0F0F0Fu; }
 
-#define BNN_BCONV2D(mr, nr, lanes, kr, split, isa, ISA, TUNING) bnn_bconv2d_tile_fn bnn_bconv2d_##mr##x##nr##_##isa;
+#define BNN_BCONV2D(mr, nr, lanes, kr, split, sum_bits, isa, ISA, TUNING) bnn_bconv2d_tile_fn bnn_bconv2d_##mr##x##nr##_##isa;
 #include "bconv2d/kernels.inc"
 #undef BNN_BCONV2D
 

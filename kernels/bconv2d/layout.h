@@ -21,7 +21,7 @@ struct bnn_bconv2d_layout bnn_bconv2d_layout_of(const struct bnn_bconv2d_plan *p
 
 /* Bytes of one channel in the tables of `start` or `base`. */
 static inline size_t bnn_bconv2d_entry(const struct bnn_bconv2d_plan *plan) {
-  return plan->narrow ? sizeof(int16_t) : sizeof(int32_t);
+  return plan->narrow ? plan->kernel->sum_bits / 8 : sizeof(int32_t);
 }
 
 /* Bytes of a word of input, and words of a run, as the kernel reads them. */

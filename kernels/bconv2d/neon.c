@@ -119,11 +119,10 @@ INLINE struct transform load_transform(const struct bnn_bconv2d_tile *t, const i
   return f;
 }
 
-/* A narrow sum as a float, without SCVTF, of which Neoverse N1 and Cortex-A76 begin one in two cycles: in the bits of
- * 1.5 * 2^23 the last is worth 1, so the sum is added to them as an integer and that number taken away again. Here as in
- * `apply` the addition is an FMA by 1, which rounds the same and is one micro-operation where FADD takes two (Cortex-A57). */
+/* A narrow sum as a float, by way of BNN_BCONV2D_ZERO. Here as in `apply` the addition is an FMA by 1, which rounds the same
+ * and is one micro-operation on cores like Cortex-A57, where FADD of a vector takes two. */
 INLINE float32x4_t from_sum(const struct transform *f, int16x4_t sum) {
-  const float32x4_t zero = vdupq_n_f32(0x1.8p23f);
+  const float32x4_t zero = vdupq_n_f32(bnn_bconv2d_zero);
   return vfmsq_f32(vreinterpretq_f32_s32(vaddw_s16(vreinterpretq_s32_f32(zero), sum)), zero, f->one);
 }
 

@@ -85,15 +85,18 @@ INLINE void count(const struct bnn_bconv2d_tile *t, const struct bnn_bconv2d_pix
   while (left) count_block(x, &w, &left, false, total);
 }
 
-/* Vector v of a pixel's sums: what follows `start`, or base - 2 * popcount. */
+/* Vector v of a pixel's sums: what popcounts make of `start`, or base - 2 * popcount. */
 INLINE int32x4_t sum_of(const struct bnn_bconv2d_tile *t, const struct bnn_bconv2d_pixel *pixel, const int v,
                         const bool narrow, uint32x4_t total) {
-  if (narrow) return vaddw_s16(vreinterpretq_s32_u32(total), vld1_s16(bnn_bconv2d_start(t, pixel) + v * LANES));
+  const int32_t *start = bnn_bconv2d_start(t, pixel);
+  if (narrow) return vaddq_s32(vld1q_s32(start + v * LANES), vreinterpretq_s32_u32(total));
   return vsubq_s32(vld1q_s32(bnn_bconv2d_base(t, pixel) + v * LANES), vreinterpretq_s32_u32(vshlq_n_u32(total, 1)));
 }
 
-INLINE float32x4_t transform(const struct bnn_bconv2d_tile *t, const int v, const bool bounded, int32x4_t sum) {
-  float32x4_t value = vcvtq_f32_s32(sum);
+INLINE float32x4_t transform(const struct bnn_bconv2d_tile *t, const int v, const bool narrow, const bool bounded,
+                             int32x4_t sum) {
+  float32x4_t value =
+      narrow ? vsubq_f32(vreinterpretq_f32_s32(sum), vdupq_n_f32(bnn_bconv2d_zero)) : vcvtq_f32_s32(sum);
   if (bounded && t->clamp_lo)
     value = vminq_f32(vmaxq_f32(value, vld1q_f32(t->clamp_lo + v * LANES)), vld1q_f32(t->clamp_hi + v * LANES));
   value = vaddq_f32(vmulq_f32(value, vld1q_f32(t->multiplier + v * LANES)), vld1q_f32(t->bias + v * LANES));
@@ -107,7 +110,7 @@ INLINE void write_floats(const struct bnn_bconv2d_tile *t, const struct bnn_bcon
   BNN_UNROLL
   for (int v = 0; v < VECTORS; v++) {
     BNN_UNROLL
-    for (int p = 0; p < NR; p++) value[p][v] = transform(t, v, bounded, sum_of(t, pixel[p], v, narrow, total[p][v]));
+    for (int p = 0; p < NR; p++) value[p][v] = transform(t, v, narrow, bounded, sum_of(t, pixel[p], v, narrow, total[p][v]));
   }
   BNN_UNROLL
   for (int p = 0; p < NR; p++) {

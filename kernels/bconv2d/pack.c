@@ -123,16 +123,19 @@ static void pack_row(const struct bnn_bconv2d_plan *plan, const struct bnn_bconv
                      const struct bnn_bconv2d_weights *weights, uint32_t out_y, uint32_t out_x, void *row) {
   const bool f32 = plan->problem.output == BNN_BCONV2D_F32 || bnn_bconv2d_indexes(&plan->problem);
   const uint32_t group_padded = l->filters_padded / plan->problem.groups;
-  int16_t *start = row;
-  int32_t *base = row;
+  const bool short_sums = plan->narrow && plan->kernel->sum_bits == 16;
+  int16_t *shorts = row;
+  int32_t *words = row;
   for (uint32_t i = 0; i < l->filters_padded; i++) {
     const uint32_t channel = i % group_padded, filter = i / group_padded * l->group_filters + channel;
     const bool exists = channel < l->group_filters;
     const int32_t value = exists ? base_of(plan, l, weights, filter, out_y, out_x) : 0;
-    if (plan->narrow)
-      start[i] = (int16_t)(f32 ? -value / 2 : exists ? -value : INT16_MIN);
+    if (short_sums)
+      shorts[i] = (int16_t)(f32 ? -value / 2 : exists ? -value : INT16_MIN);
+    else if (plan->narrow)
+      words[i] = f32 ? BNN_BCONV2D_ZERO - value / 2 : exists ? -value : INT32_MIN;
     else
-      base[i] = f32 || exists ? value : -1;
+      words[i] = f32 || exists ? value : -1;
   }
 }
 

@@ -3,9 +3,9 @@
 #include "bconv2d/layout.h"
 
 static const struct bnn_bconv2d_kernel rows[] = {
-#define BNN_BCONV2D(mr, nr, lanes, kr, split, isa, ISA, TUNING)                                                    \
-  {{"bconv2d", "bconv2d_" #mr "x" #nr "_" #isa, BNN_ISA_##ISA, BNN_TUNING_##TUNING}, mr, nr, lanes, kr, split, \
-   bnn_bconv2d_##mr##x##nr##_##isa},
+#define BNN_BCONV2D(mr, nr, lanes, kr, split, sum_bits, isa, ISA, TUNING)                                           \
+  {{"bconv2d", "bconv2d_" #mr "x" #nr "_" #isa, BNN_ISA_##ISA, BNN_TUNING_##TUNING}, mr, nr, lanes, kr, sum_bits, \
+   split, bnn_bconv2d_##mr##x##nr##_##isa},
 #include "bconv2d/kernels.inc"
 #undef BNN_BCONV2D
 };
@@ -18,7 +18,8 @@ enum {
                        in the first cache from one tile to the next */
   MIN_UNITS = 16,   /* so that a handful of threads share even a small image evenly */
   EXACT_FLOAT = 1 << 24, /* beyond which floats are no longer every integer */
-  NARROW_WORDS = 1023, /* of a run whose sums, and a limit beyond them, fit a signed 16-bit number */
+  NARROW_WORDS_16 = 1023,  /* of a run whose sums, and a limit beyond them, fit a signed 16-bit number */
+  NARROW_WORDS_32 = 65535, /* whose sums can be part of BNN_BCONV2D_ZERO */
 };
 
 static size_t align64(size_t bytes) { return (bytes + 63) & ~(size_t)63; }
@@ -113,7 +114,8 @@ bool bnn_bconv2d_plan(struct bnn_bconv2d_plan *plan, const struct bnn_bconv2d_pr
                                        .group_words = ceil_div(p->channels / p->groups, 32)};
   bnn_patches_plan(&plan->patches, BNN_COLUMNS, BAND_PIXELS, plan->kernel->nr);
   const bool even = p->channels / p->groups % 2 == 0, limits = p->output == BNN_BCONV2D_BITS && !bnn_bconv2d_indexes(p);
-  plan->narrow = plan->passes == 1 && plan->patches.run_words <= NARROW_WORDS && (even || limits);
+  const uint32_t narrow_words = plan->kernel->sum_bits == 16 ? NARROW_WORDS_16 : NARROW_WORDS_32;
+  plan->narrow = plan->passes == 1 && plan->patches.run_words <= narrow_words && (even || limits);
   const int64_t worth = (int64_t)bnn_bconv2d_worth(&p->x_planes) * bnn_bconv2d_worth(&p->w_planes);
   if (bnn_bconv2d_indexes(p) && worth * plan->patches.run_words * 32 >= EXACT_FLOAT) return false;
   plan->classes_y = count_classes(plan, bnn_axis_y(&plan->patches));

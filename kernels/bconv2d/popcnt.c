@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* x86-64 without vectors: eight sums in registers, one XOR, POPCNT and ADD for each 64 products. */
 #if defined(__x86_64__)
+#include "base/cpu.h"
+#define TARGET BNN_TARGET_POPCNT
 #include "bconv2d/portable.h"
 
 enum { MR = 8, KR = 2 };
-#define TARGET BNN_TARGET_POPCNT
-#define INLINE TARGET static inline __attribute__((always_inline))
 
 TARGET static inline uint64_t load(const uint32_t *words) {
   uint64_t both;
@@ -39,7 +39,7 @@ INLINE void band(const struct bnn_bconv2d_tile *tile, const bool narrow, const b
     }
     uint32_t popcounts[MR];
     for (uint32_t c = 0; c < MR; c++) popcounts[c] = (uint32_t)sum[c];
-    f32 ? bnn_bconv2d_write_floats(&t, p, popcounts, MR, narrow, bounded) : bnn_bconv2d_write_bits(&t, p, popcounts, MR, narrow);
+    f32 ? write_floats(&t, p, popcounts, MR, narrow, bounded) : write_bits(&t, p, popcounts, MR, narrow);
   }
 }
 

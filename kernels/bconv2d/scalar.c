@@ -2,6 +2,7 @@
 /* Plain C, for cores without vectors and without an instruction that counts bits, such as ARM1176. Counts of nibbles are
  * added up for three words (12 at most) before they become counts of bytes, and those for a block of words before they are
  * summed: a word costs eight operations, where counting it alone takes twelve. */
+#define TARGET
 #include "bconv2d/portable.h"
 
 enum {
@@ -36,8 +37,7 @@ static const uint32_t *count_lanes(const uint32_t *x, const uint32_t *w, uint32_
   return w;
 }
 
-static inline __attribute__((always_inline)) void band(const struct bnn_bconv2d_tile *tile, const bool narrow, const bool f32,
-                                                       const bool bounded) {
+INLINE void band(const struct bnn_bconv2d_tile *tile, const bool narrow, const bool f32, const bool bounded) {
   const struct bnn_bconv2d_tile t = *tile; /* a copy of its own, which no store can change */
   for (uint32_t p = 0; p < t.pixel_count; p++) {
     uint32_t count[MR] = {0};
@@ -47,7 +47,7 @@ static inline __attribute__((always_inline)) void band(const struct bnn_bconv2d_
       for (uint32_t c = 0; c < MR && !narrow; c++) count[c] <<= pass->doubled;
       for (uint32_t first = 0; first < MR; first += LANES) w = count_lanes(x, w, t.run_words, count + first);
     }
-    f32 ? bnn_bconv2d_write_floats(&t, p, count, MR, narrow, bounded) : bnn_bconv2d_write_bits(&t, p, count, MR, narrow);
+    f32 ? write_floats(&t, p, count, MR, narrow, bounded) : write_bits(&t, p, count, MR, narrow);
   }
 }
 

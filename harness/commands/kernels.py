@@ -171,6 +171,6 @@ def _page(found: dict[str, list[rates.Timing]], emulated: set[str], counted: lis
         emulated=emulated,
         blas=blas.name(),
         counts=list(against.rows(counted)),
-        cores=list(dict.fromkeys(core for each in counted for core in each.rate)),
+        cores=against.cores(counted),
         notes=against.notes(counted) if counted else [],
     )

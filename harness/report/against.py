@@ -35,6 +35,11 @@ def rows(found: Sequence[Counted]) -> Iterator[Row]:
                 yield Row(target, anchor.name, shape, anchor.per_kmac[shape], rate, False)
 
 
+def cores(found: Sequence[Counted]) -> list[str]:
+    """The cores that were modelled just now."""
+    return list(dict.fromkeys(core for each in found for core in each.rate))
+
+
 def over(found: Sequence[Counted], anchor: Anchor) -> dict[str, float]:
     """How many times as many MACs a modelled cycle our best kernel does, by core: the geometric mean of the layers."""
     best = {each.shape: each for each in reversed(found) if each.target == anchor.target}

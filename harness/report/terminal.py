@@ -236,14 +236,14 @@ def counts(found: Sequence[Counted]) -> RenderableType:
     """Instructions and modelled cycles, each beside those of other engines on the same layer."""
     parts: list[RenderableType] = []
     for target in dict.fromkeys(each.target for each in found):
-        own = list(against.rows([each for each in found if each.target == target]))
-        cores = list(dict.fromkeys(core for row in own for core in row.rate))
+        own = [each for each in found if each.target == target]
+        cores = against.cores(own)
         table = Table(box=None, pad_edge=False, header_style="dim")
         for heading in (target, "shape"):
             table.add_column(heading, overflow="fold")
         for heading in ("per 1000\nMACs", *cores):
             table.add_column(heading, justify="right", no_wrap=True)
-        for row in own:
+        for row in against.rows(own):
             rates = (f"{row.rate[core]:.1f}" if core in row.rate else "" for core in cores)
             cells = (row.engine, row.shape, f"{row.per_kmac:.1f}", *rates)
             table.add_row(*(Text(cell, "" if row.ours else "dim") for cell in cells))

@@ -28,6 +28,10 @@ class Shelf:
         if self.shared:
             self.shared.put(run)
 
+    def ids(self) -> list[str]:
+        """The ids of all runs, the newest first."""
+        return self.shared.ids() if self.shared else list(store.ids(self.runs))
+
     def has(self, name: str) -> bool:
         """Whether a word means a stored run; a git revision may look like the beginning of an id."""
         return store.is_run(self.runs, name) or (self.shared is not None and self.shared.has(name))

@@ -246,11 +246,11 @@ def report(
 
 
 @command(port="to listen on; a free one where absent")
-def report_serve(c: Context, port: str | None = None, json: bool = False) -> None:
+def report_serve(c: Context, port: str | None = None, store: str | None = None, json: bool = False) -> None:
     """Serve all runs as pages to this machine alone: search, compare two, history. Ctrl-C ends it."""
     from harness.report.site import Site  # a web server, which nothing else needs
 
-    site = Site(RUNS, number(port, "--port") or 0)
+    site = Site(shelf_of(store), number(port, "--port") or 0)
     if json:
         say_json({"address": site.address})
     else:

@@ -3,18 +3,19 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
-from functools import lru_cache
-from pathlib import Path
 
-from harness.bench import store
 from harness.bench.record import Run
+from harness.bench.shelf import Shelf
+from harness.bench.stats import Interval
 from harness.errors import UsageError
 from harness.report import verdicts, words
 from harness.report.charts import Chart, history
 from harness.report.verdicts import Sentence
 
+PAST = 40
+"""Runs before one that its history shows."""
 MOST = 200
 """Rows of a page; a search looks at all runs."""
 
@@ -46,14 +47,15 @@ class Entry:
 
 
 class Catalogue:
-    """The runs of a folder, read again when their record changes."""
+    """The runs of a shelf. What was read of a finished one is kept, for it never changes."""
 
-    def __init__(self, runs: Path) -> None:
-        self.runs = runs
+    def __init__(self, shelf: Shelf) -> None:
+        self.shelf = shelf
+        self._known: dict[str, Entry] = {}
 
     def entries(self) -> list[Entry]:
         """Every run, the newest first."""
-        return [_entry(path, path.stat().st_mtime_ns) for path in self._records()]
+        return [self._known.get(name) or self._read(name) for name in self.shelf.ids()]
 
     def search(self, query: str) -> tuple[list[Entry], int]:
         """The newest runs whose text has every word, at most MOST, and how many have."""
@@ -61,34 +63,49 @@ class Catalogue:
         found = [entry for entry in self.entries() if all(word in entry.text for word in wanted)]
         return found[:MOST], len(found)
 
+    def load(self, name: str) -> Run:
+        """A run by its id alone: what comes from a browser never names a file.
+
+        Raises:
+            UsageError: there is none, or its record cannot be read.
+        """
+        if name not in self.shelf.ids():
+            raise UsageError(f"There is no run {name!r}.", "", "Choose one of the list.")
+        return self.shelf.load(name)
+
+    def before(self, run: Run) -> list[Run]:
+        """The newest runs before one, the oldest of them first; what cannot be read is passed over."""
+        found = []
+        for name in [name for name in self.shelf.ids() if name < run.id][:PAST]:
+            with suppress(UsageError):
+                found.append(self.shelf.load(name))
+        return found[::-1]
+
     def history(self, device: str = "", model: str = "") -> tuple[Chart, ...]:
         """Every model over all runs, a chart a device; device and model may be globs."""
-        runs = [_only(run, model) for run in store.everything(self.runs) if run.kind == "bench"]
-        names = sorted({each.name for run in runs for each in run.devices if fnmatchcase(each.name, device or "*")})
-        return tuple(chart for name in names if (chart := history.chart(runs, name, newest=False)))
+        lines = self.shelf.lines([device] if device else [], [model] if model else [])
+        points = [
+            history.Point(
+                line.run, line.revision, line.device, line.model, Interval(line.median, line.low, line.high, 0)
+            )
+            for line in lines
+            if line.median is not None and line.correct and not line.emulated
+        ]
+        devices = sorted({point.device for point in points})
+        return tuple(chart for name in devices if (chart := history.chart(points, name)))
 
-    def _records(self) -> list[Path]:
-        return [path for id in store.ids(self.runs) if (path := self.runs / id / store.RECORD).exists()]
+    def _read(self, name: str) -> Entry:
+        try:
+            run = self.shelf.load(name)
+        except UsageError as error:
+            return Entry(name, problem=error.what)
+        entry = _entry(run)
+        if run.finished:
+            self._known[name] = entry
+        return entry
 
 
-def _only(run: Run, model: str) -> Run:
-    """A run without the models that a glob leaves out."""
-    if not model:
-        return run
-    devices = (
-        device.model_copy(update={"cases": tuple(case for case in device.cases if fnmatchcase(case.model, model))})
-        for device in run.devices
-    )
-    return run.model_copy(update={"devices": tuple(devices)})
-
-
-@lru_cache(maxsize=4096)
-def _entry(path: Path, changed: int) -> Entry:
-    """The line of a record as it was when it changed at this time (ns)."""
-    try:
-        run = store.load(path)
-    except UsageError as error:
-        return Entry(path.parent.name, problem=error.what)
+def _entry(run: Run) -> Entry:
     said = verdicts.sentences(run)
     return Entry(
         id=run.id,

@@ -180,7 +180,8 @@ def conditions(run: Run) -> tuple[DeviceConditions, ...]:
 def history(run: Run, past: Sequence[Run]) -> tuple[Chart, ...] | None:
     """Where the run stands among those before it that were of the same kind; None for a first one."""
     runs = [*(old for old in past if old.id < run.id and old.kind == run.kind == "bench"), run]
-    drawn = (story.chart(runs, device.name) for device in run.devices)
+    points = list(story.points(runs))
+    drawn = (story.chart(points, device.name, run.id) for device in run.devices)
     return tuple(chart for chart in drawn if chart) or None
 
 

@@ -12,7 +12,6 @@ import secrets
 import socket
 from collections.abc import Callable
 from contextlib import suppress
-from pathlib import Path
 from urllib.parse import urlencode
 
 import uvicorn
@@ -24,8 +23,8 @@ from starlette.responses import HTMLResponse, PlainTextResponse, RedirectRespons
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from harness.bench import merge, store
-from harness.bench.record import Run
+from harness.bench import merge
+from harness.bench.shelf import Shelf
 from harness.errors import UsageError
 from harness.report import export, page
 from harness.report.catalogue import Catalogue
@@ -81,12 +80,12 @@ class Site:
         address: what opens the list of runs; it holds the token.
     """
 
-    def __init__(self, runs: Path, port: int = 0) -> None:
+    def __init__(self, shelf: Shelf, port: int = 0) -> None:
         """
         Raises:
             UsageError: the port is taken.
         """
-        self.runs, self.catalogue = runs, Catalogue(runs)
+        self._catalogue = Catalogue(shelf)
         self._socket = socket.socket()
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -123,15 +122,15 @@ class Site:
 
     def index(self, request: Request) -> Response:
         query = request.query_params.get("q", "")
-        found, total = self.catalogue.search(query)
+        found, total = self._catalogue.search(query)
         return _page("runs.html.j2", "Runs", here="runs", entries=found, total=total, query=query)
 
     def report(self, request: Request) -> Response:
-        run = self._load(request.path_params["id"])
-        return HTMLResponse(page.render(run, store.before(self.runs, run.id), HOME))
+        run = self._catalogue.load(request.path_params["id"])
+        return HTMLResponse(page.render(run, self._catalogue.before(run), HOME))
 
     def export(self, request: Request) -> Response:
-        run, form = self._load(request.path_params["id"]), request.path_params["format"]
+        run, form = self._catalogue.load(request.path_params["id"]), request.path_params["format"]
         if form not in export.FORMATS:
             raise UsageError(f"There is no format {form!r}.", "", f"There are {', '.join(export.FORMATS)}.")
         return PlainTextResponse(export.FORMATS[form](run))
@@ -140,21 +139,15 @@ class Site:
         chosen = sorted(request.query_params.getlist("run"))
         if len(chosen) != 2:
             raise UsageError(f"Comparing takes two runs, not {len(chosen)}.", "", "Choose two of the list.")
-        old, new = map(self._load, chosen)
+        old, new = map(self._catalogue.load, chosen)
         merged = merge.merge(old, new, f"{old.id}..{new.id}")
         command = ("./inv", "compare", "--baseline", old.id, "--candidate", new.id)
         return HTMLResponse(page.render(merged.model_copy(update={"command": command}), home=HOME))
 
     def history(self, request: Request) -> Response:
         device, model = (request.query_params.get(name, "") for name in ("device", "model"))
-        charts = self.catalogue.history(device, model)
+        charts = self._catalogue.history(device, model)
         return _page("trends.html.j2", "History", here="history", value=charts, device=device, model=model)
-
-    def _load(self, name: str) -> Run:
-        """A run by its id alone: what comes from a browser never names a file."""
-        if name not in store.ids(self.runs):
-            raise UsageError(f"There is no run {name!r}.", "", "Choose one of the list.")
-        return store.load(self.runs / name / store.RECORD)
 
 
 def _polite(answer: Callable[[Request], Response]) -> Callable[[Request], Response]:

@@ -19,6 +19,7 @@ from rich.text import Text
 
 from harness.bench import store
 from harness.bench.record import Run
+from harness.bench.shelf import Shelf
 from harness.commands.console import RUNS
 from harness.cross.toolchain import ROOT
 from harness.report import page, terminal
@@ -56,7 +57,7 @@ def main(told: Run, deep: Run) -> None:
         browser.call("Emulation.setEmulatedMedia", media="screen")
         browser.open(shell, WIDE)
         _keep("terminal", browser.shot(0, int(browser.eval("document.body.getBoundingClientRect().height"))))
-        site = Site(RUNS)
+        site = Site(Shelf(RUNS))
         threading.Thread(target=site.run, daemon=True).start()
         browser.open(site.address, WIDE)
         _keep("runs", browser.shot(0, 900))

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -15,33 +16,47 @@ from harness.report.charts import EXACT, MUTED, SERIES, Chart, Spec, draw, marks
 
 @dataclass(frozen=True)
 class Point:
-    index: int
-    run: Run
+    """The median time (ns) of a model on a device in a run."""
+
+    run: str
+    revision: str
+    device: str
     model: str
     time: Interval
 
     @property
-    def revision(self) -> str:
-        return self.run.revision[:7] or "–"
+    def commit(self) -> str:
+        return self.revision[:7] or "–"
 
     @property
     def interval(self) -> str:
         return words.duration_range(self.time.low, self.time.high)
 
 
-def chart(runs: Sequence[Run], device: str, newest: bool = True) -> Chart | None:
+def points(runs: Sequence[Run]) -> Iterator[Point]:
+    """Everything that these runs timed and that was right, in their order."""
+    for run in runs:
+        for device in run.devices:
+            for case in device.cases if not device.emulated else ():
+                times = list(compare.medians(case).values())
+                if times and case.correct:
+                    yield Point(run.id, run.revision, device.name, case.model, stats.median(times))
+
+
+def chart(found: Sequence[Point], device: str, newest: str = "") -> Chart | None:
     """Median and interval, on a device, of every model that two runs or more measured; the newest run is the last.
 
     Args:
-        newest: only models that the newest run measured too.
+        newest: a run: only models that it measured are shown; "" for all.
     """
-    found = [point for index, run in enumerate(runs) for point in _points(index, run, device)]
-    many = {p.model for p in found if sum(other.model == p.model for other in found) > 1}
-    lasting = many & {p.model for p in found if p.index == len(runs) - 1} if newest else many
-    points = [point for point in found if point.model in lasting]
-    if not points:
+    here = [point for point in found if point.device == device]
+    seen = Counter(point.model for point in here)
+    own = {point.model for point in here if point.run == newest} if newest else set(seen)
+    lasting = sorted(model for model in own if seen[model] > 1)
+    shown = [point for point in here if point.model in lasting]
+    if not shown:
         return None
-    drawn = [_strip([p for p in points if p.model == model], model == max(lasting)) for model in sorted(lasting)]
+    drawn = [_strip([point for point in shown if point.model == model]) for model in lasting]
     return Chart(
         title=f"History on {words.place(device)}",
         description="A dot is the median of a run with its 95 % interval and the commit that it ran, the newest on the "
@@ -49,13 +64,13 @@ def chart(runs: Sequence[Run], device: str, newest: bool = True) -> Chart | None
         svg=draw(strips(drawn), f"History of the times on {words.place(device)}"),
         header=("run", "commit", "model", "median", "interval"),
         rows=tuple(
-            (p.run.id, p.run.revision[:10], words.short(p.model, 30), words.duration(p.time.estimate), p.interval)
-            for p in points
+            (p.run, p.revision[:10], words.short(p.model, 30), words.duration(p.time.estimate), p.interval)
+            for p in shown
         ),
     )
 
 
-def _strip(points: Sequence[Point], last: bool) -> Spec:
+def _strip(points: Sequence[Point]) -> Spec:
     """The points of a model; each strip has a scale of its own, for a small net stands beside a large one."""
     size, unit = words.time_scale(max(point.time.high or point.time.estimate for point in points))
     rows: list[Spec] = [
@@ -64,8 +79,8 @@ def _strip(points: Sequence[Point], last: bool) -> Spec:
             "time": p.time.estimate / size,
             "low": (p.time.low or p.time.estimate) / size,
             "high": (p.time.high or p.time.estimate) / size,
-            "commit": p.revision,
-            "tip": f"run {p.run.id}, commit {p.revision}: {words.duration(p.time.estimate)} {p.interval}",
+            "commit": p.commit,
+            "tip": f"run {p.run}, commit {p.commit}: {words.duration(p.time.estimate)} {p.interval}",
         }
         for at, p in enumerate(points)
     ]
@@ -81,11 +96,3 @@ def _strip(points: Sequence[Point], last: bool) -> Spec:
         below = {"align": "center", "dy": 12, "color": MUTED, "fontSize": 10}
         layers.append(marks(rows, "text", below, x=x, y={"value": 70}, text={"field": "commit", "type": "nominal"}))
     return plot(layers, 70, title=title)
-
-
-def _points(index: int, run: Run, name: str) -> Iterator[Point]:
-    for device in run.devices:
-        for case in device.cases if device.name == name and not device.emulated else ():
-            times = list(compare.medians(case).values())
-            if times and case.correct:
-                yield Point(index, run, case.model, stats.median(times))

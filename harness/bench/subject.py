@@ -15,6 +15,7 @@ from harness.bench.variants import Entrant
 from harness.model import pipeline, reference, spikes
 from harness.model.graph import Graph
 from harness.model.pipeline import Prepared
+from harness.model.proof import Proof
 
 
 @dataclass(frozen=True)
@@ -47,17 +48,18 @@ def prepare(field: Sequence[Entrant], objects: Path | None = None, sim: str = ""
         ModelError: a model cannot be read or is refused.
         WrongOutput: turning it into bits changed what it computes, in some layer that is named.
     """
-    ready: dict[Path, tuple[Prepared, Golden]] = {}
+    ready: dict[Path, tuple[Prepared, Golden, Proof]] = {}
     for entrant in field:
         if entrant.path not in ready:
             prepared = pipeline.prepare(entrant.path, objects, sim)
             settled = golden.settle(prepared)
-            prepared.prove(settled.inputs)
-            ready[entrant.path] = prepared, settled
-        prepared, settled = ready[entrant.path]
+            ready[entrant.path] = prepared, settled, prepared.prove(settled.inputs)
+        prepared, settled, proved = ready[entrant.path]
         prepared = pipeline.twin(prepared) if entrant.variant.twin else prepared
         described = model(prepared, entrant.name, settled)
-        described = described.model_copy(update={"baseline": entrant.baseline, "variant": entrant.variant})
+        notes = (*described.notes, *filter(None, [proved.sentence]))
+        more = {"baseline": entrant.baseline, "variant": entrant.variant, "notes": notes}
+        described = described.model_copy(update=more)
         yield Subject(described, settled, prepared.bnn)
 
 

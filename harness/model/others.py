@@ -33,11 +33,17 @@ def _lce(graph: Graph, verdict: Verdict) -> Outcome:
     groups = node.params.get("groups", 1)
     if groups > 1 and graph.tensors[str(node.inputs[1])].shape[-1] % WORD:
         return "float"
-    if grid is None or grid.lo != -1 or grid.hi != 1:
+    if grid is None or grid.lo != -1 or grid.hi != 1 or _reshaped(graph, node):
         return "float"
     if grid.count == 2:
         return "binary"
     return "wrong" if grid.count == 3 and _sign_of_signs(graph, node) else "float"
+
+
+def _reshaped(graph: Graph, node: Node) -> bool:
+    """Whether a reshape stands between the quantiser and the layer, as in a convolution of one dimension."""
+    producer = graph.producers().get(str(node.inputs[0]))
+    return producer is not None and producer.op == "reshape"
 
 
 def _sign_of_signs(graph: Graph, node: Node) -> bool:
@@ -74,8 +80,8 @@ def sentence(outcomes: Mapping[str, Outcome], verdicts: Mapping[str, Verdict]) -
 def larq(graph: Graph, layers: Mapping[str, tuple[int, int]]) -> str:
     """What larq's summary says of a net, in one line; empty where the file names no quantisers.
 
-    It multiplies each kernel by the precision of its quantiser, counts two numbers a channel for a batch norm, and
-    calls the MACs of a layer binary where both of its quantisers say one bit (`larq/models.py`).
+    It multiplies each kernel by the precision of its quantiser, counts two numbers a channel for a batch norm and one
+    for a PReLU, and calls the MACs of a layer binary where both of its quantisers say one bit (`larq/models.py`).
 
     Args:
         layers: (MACs, weights of the kernel) by layer.
@@ -89,7 +95,8 @@ def larq(graph: Graph, layers: Mapping[str, tuple[int, int]]) -> str:
         total += macs
         binary += macs if claim == (1, 1) else 0
     for node in graph.nodes:
-        others = node.inputs[2:] if node.name in layers else node.inputs if node.layer == "BatchNormalization" else ()
+        counted = node.layer == "BatchNormalization" or node.op == "prelu"
+        others = node.inputs[2:] if node.name in layers else node.inputs if counted else ()
         size += sum(
             graph.tensors[name].elements * 4 for name in others if name and graph.tensors[name].data is not None
         )
@@ -106,4 +113,4 @@ def _missed(verdict: Verdict) -> str:
         return f"{verdict.activation} with {verdict.weight}"
     if verdict.kind == "binary01" or verdict.activation != "±1":
         return f"{verdict.activation} activations"
-    return "depthwise or narrow groups"
+    return "depthwise or narrow groups" if verdict.node.params.get("groups", 1) > 1 else "one-dimensional convolutions"

@@ -95,18 +95,21 @@ static inline void copy_each(uint32_t *to, size_t to_step, const uint32_t *from,
 }
 
 static void copy_pixels(uint32_t *to, size_t to_step, const uint32_t *from, size_t from_step, size_t count, uint32_t words) {
-  if (to_step == words && from_step == words)
+  if (to_step == words && from_step == words) {
     memcpy(to, from, count * words * sizeof *to);
-  else if (words == 1)
-    copy_each(to, to_step, from, from_step, count, 1);
-  else if (words == 2)
-    copy_each(to, to_step, from, from_step, count, 2);
-  else if (words == 4)
-    copy_each(to, to_step, from, from_step, count, 4);
-  else if (words == 8)
-    copy_each(to, to_step, from, from_step, count, 8);
-  else
-    copy_each(to, to_step, from, from_step, count, words);
+    return;
+  }
+  switch (words) {
+    case 1: copy_each(to, to_step, from, from_step, count, 1); break;
+    case 2: copy_each(to, to_step, from, from_step, count, 2); break;
+    case 3: copy_each(to, to_step, from, from_step, count, 3); break;
+    case 4: copy_each(to, to_step, from, from_step, count, 4); break;
+    case 5: copy_each(to, to_step, from, from_step, count, 5); break;
+    case 6: copy_each(to, to_step, from, from_step, count, 6); break;
+    case 7: copy_each(to, to_step, from, from_step, count, 7); break;
+    case 8: copy_each(to, to_step, from, from_step, count, 8); break;
+    default: copy_each(to, to_step, from, from_step, count, words);
+  }
 }
 
 static void fill_pixels(const struct bnn_patches *p, uint32_t *to, size_t count) {

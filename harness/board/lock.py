@@ -170,7 +170,7 @@ def _wait(transport: Transport, purpose: str, tell: Callable[[str], None]) -> st
     while (done := _try(transport, purpose, LEASE, token)).exit_code == HELD:
         age, _, holder = done.text.partition(" ")
         if holder != told:
-            tell(f"{device.name} is in use by {holder}, for {age} s now")
+            tell(f"{device.name}: in use by {holder}, for {age} s now")
             told = holder
         if time.monotonic() >= limit:
             raise DeviceUnfit(

@@ -28,7 +28,7 @@ case "$*" in
     echo "pip ${PWD##*/}" >>"$LOG"
     [ ! -e "$LOG.slow" ] || sleep 1
     [ ! -e "$LOG.fail" ] || { echo "no network" >&2; exit 1; } ;;
-"-m invoke --search-root"*)
+"-m harness.commands --search-root"*)
     printf '%s\\n' "invoke $4 in $PWD:" >>"$LOG"
     shift 4
     for word in "$@"; do printf '<%s>' "$word" >>"$LOG"; done

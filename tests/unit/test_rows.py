@@ -40,9 +40,9 @@ def test_the_share_grows_to_all_of_it() -> None:
 
 
 def test_a_device_that_fails_is_a_row_and_the_others_go_on() -> None:
-    rows = told(Failed("pi4", None, PROBLEM), Told("pi5", "pi5 is in use by ada, for 3 s now"))
+    rows = told(Failed("pi4", None, PROBLEM), Told("pi5", "pi5: in use by ada, for 3 s now"))
     assert (rows["pi4"].failed, rows["pi4"].state) == (True, "no such host name.")
-    assert (rows["pi5"].over, rows["pi5"].state) == (False, "pi5 is in use by ada, for 3 s now")
+    assert (rows["pi5"].over, rows["pi5"].state) == (False, "in use by ada, for 3 s now")
 
 
 def test_models_that_are_dropped_are_not_waited_for() -> None:

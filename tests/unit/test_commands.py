@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parents[2]
     [
         (["bench", "--bogus"], "No idea what '--bogus' is"),
         (["no-such-command"], "No idea what 'no-such-command' is"),
-        (["device.list", "--device", "--json"], "No idea what '--device' is"),
+        (["device.list", "--yes"], "No idea what '--yes' is"),
         (["bench", "--rounds"], "needed value"),
         (["bench", "--device"], "--device needs a value"),
         (["bench", "--device", "--json"], "--device needs a value"),

@@ -96,6 +96,16 @@ def measured(events: Iterable[Event]) -> Run:
     raise AssertionError("a run ends with Finished")
 
 
+def outlined(plan: fleet.Plan, json: bool) -> NoReturn:
+    """Says what a plan would do, and does not."""
+    outlines = list(fleet.dry(plan))
+    if json:
+        say_json([asdict(each) for each in outlines])
+    else:
+        out.print(terminal.outlines(outlines))
+    raise Exit(code=0)
+
+
 def resumed(name: str) -> Run:
     """The run of this name, gone on with where it is not finished."""
     begun = stored.load(stored.find(RUNS, name))
@@ -168,12 +178,7 @@ def bench(
     settings = settings_of(rounds, budget, precision, cold=cold)
     plan = plan_of("bench", field, device, toolchain, settings, seed, objects, sim)
     if dry_run:
-        outlines = list(fleet.dry(plan))
-        if json:
-            say_json([asdict(each) for each in outlines])
-        else:
-            out.print(terminal.outlines(outlines))
-        return
+        outlined(plan, json)
     show(measured(fleet.bench(plan, RUNS)), shelf, json)
 
 
@@ -194,6 +199,7 @@ def compare(
     seed: str | None = None,
     store: str | None = None,
     cold: bool = False,
+    dry_run: bool = False,
     strict: bool = False,
     json: bool = False,
 ) -> None:
@@ -218,6 +224,8 @@ def compare(
         show(done, shelf, json, strict)
     field = variants.pairs(model_files(model), before, after)
     plan = plan_of("compare", field, device, toolchain, settings, seed, objects, sim)
+    if dry_run:
+        outlined(plan, json)
     show(measured(fleet.bench(plan, RUNS)), shelf, json, strict)
 
 

@@ -15,7 +15,7 @@ from harness.bench import store as stored
 from harness.bench.aa import Planted
 from harness.bench.compare import results
 from harness.bench.record import Settings, Variant
-from harness.commands.console import RUNS, command, out, say_json
+from harness.commands.console import RUNS, command, news, out, say_json
 from harness.commands.runs import measured, model_files, plan_of, resumed, settings_of, shelf_of
 from harness.options import number
 from harness.report import terminal, trials, verdicts
@@ -81,6 +81,7 @@ def bench_planted(
             done = measured(fleet.bench(plan, Path(folder)))
             code = verdicts.exit_code(done)
             found += [Planted(code, each.verdict, each.ratio) for each in results(done) if each.verdict and each.ratio]
+            news.print(trials.planted(found))
     if json:
         say_json([asdict(each) for each in found])
     else:

@@ -91,11 +91,9 @@ class Site:
         try:
             self._socket.bind((HOST, port))
             self._socket.listen()  # from now on a browser waits, even if the server is not yet up
-        except OSError as error:
+        except (OSError, OverflowError) as error:
             self._socket.close()
-            raise UsageError(
-                f"Port {port} cannot be had: {error.strerror}.", "", "Leave --port out for a free one."
-            ) from None
+            raise UsageError(f"Port {port} cannot be had: {error}.", "", "Leave --port out for a free one.") from None
         self.port: int = self._socket.getsockname()[1]
         token = secrets.token_urlsafe(32)
         self.address = f"http://{HOST}:{self.port}{HOME}?token={token}"

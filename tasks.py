@@ -66,6 +66,7 @@ ns.add_collection(
     group(
         nets=benchmarks.nets,
         layers=benchmarks.layers,
+        spikes=benchmarks.spikes,
         page=benchmarks.page,
         boards=benchmarks.boards,
         lab=benchmarks.lab,

@@ -17,12 +17,14 @@ from rich.text import Text
 
 from benchmarks import layers as float_layers
 from benchmarks import nets as whole_nets
+from benchmarks import spikes as spiking
 from harness.board import inventory
 from harness.commands.console import command, out, say_json, telling
 from harness.cross import build
 from harness.cross.toolchain import ROOT
 from harness.errors import UsageError
 from harness.model import pipeline
+from harness.model.pipeline import SPIKE_RATE, STEPS
 from harness.options import many, number, path
 from harness.report import words
 
@@ -76,6 +78,31 @@ def layers(
         say_json([_plain(each) for each in found])
     else:
         out.print(_layers(found))
+
+
+@command(
+    rounds="rounds of fresh processes; 7 where absent",
+    steps="time steps of an inference; 16 where absent",
+    rate="percentage of the inputs that spike; 25 where absent",
+)
+def spikes(
+    c: Context,
+    rounds: str | None = None,
+    steps: str | None = None,
+    rate: str | None = None,
+    seed: str | None = None,
+    json: bool = False,
+) -> None:
+    """Layers of spiking networks: float convolutions, bits behind spikes, and bits behind signs."""
+    count, share = number(steps, "--steps") or STEPS, (number(rate, "--rate") or 100 * SPIKE_RATE) / 100
+    with telling() as tell, tempfile.TemporaryDirectory() as folder:
+        places = build.build("host").binary, Path(folder)
+        settings = number(rounds, "--rounds") or ROUNDS, number(seed, "--seed") or SEED
+        found = list(spiking.compare(spiking.LAYERS, count, share, *places, *settings, tell))
+    if json:
+        say_json([_form(each) for each in found])
+    else:
+        out.print(_spikes(found))
 
 
 @command()
@@ -133,6 +160,22 @@ def _plain(raced: float_layers.Raced) -> dict[str, Any]:
         "onnxruntime": raced.theirs.by_round,
         "ratio": asdict(raced.ours.over(raced.theirs)),
     }
+
+
+def _form(raced: spiking.Raced) -> dict[str, Any]:
+    times = {name: found.by_round for name, found in raced.times.items()}
+    return {"layer": raced.layer.what, "steps": raced.steps, "rate": raced.rate, "times": times}
+
+
+def _spikes(found: Sequence[spiking.Raced]) -> RenderableType:
+    table = _table(("layer and its neurons",), (spiking.FLOAT, spiking.SPIKES, "float over it", "95 %", spiking.SIGNS))
+    for each in found:
+        ratio = each.times[spiking.FLOAT].over(each.times[spiking.SPIKES])
+        cells = [words.duration(each.times[name].median.estimate) for name in (spiking.FLOAT, spiking.SPIKES)]
+        interval = _times(ratio.low, ratio.high)
+        signs = words.duration(each.times[spiking.SIGNS].median.estimate)
+        table.add_row(each.layer.what, *cells, f"{words.digits(ratio.estimate)}×", interval, signs)
+    return table
 
 
 def _table(texts: Sequence[str], numbers: Sequence[str]) -> Table:

@@ -129,14 +129,16 @@ def show(done: Run, shelf: Shelf, json: bool, strict: bool = False) -> NoReturn:
     raise Exit(code=verdicts.exit_code(done, strict))
 
 
-def tell_of(done: Run, json: bool) -> None:
+def tell_of(done: Run, json: bool, output: Path | None = None) -> Path:
+    """Writes the report of a run, prints its summary, and returns the file."""
     from harness.report import page  # its charts take a while to load
 
-    written = page.write(RUNS, done)
+    written = page.write(RUNS, done, output)
     if json:
         say_json(done.model_dump_json(by_alias=True, indent=1))
     else:
         out.print(terminal.summary(done), f"\nReport: {relative(written)}", sep="\n")
+    return written
 
 
 @command("device", "model", "kernel")
@@ -243,14 +245,16 @@ def report(
     done = shelf_of(store).load(run)
     if format not in ("html", *export.FORMATS):
         raise UsageError(f"There is no format {format!r}.", "", f"There are html, {', '.join(export.FORMATS)}.")
+    if open and format != "html":
+        raise UsageError("--open shows the page, which is html.", "", "Leave one of --open and --format out.")
     if format == "html":
-        tell_of(done, json)
+        written = tell_of(done, json, optional(output))
+        if open:
+            webbrowser.open(written.resolve().as_uri())
     elif output:
         stored.write(Path(output), export.FORMATS[format](done))
     else:
         say(export.FORMATS[format](done))
-    if open:
-        webbrowser.open((RUNS / done.id / stored.REPORT).resolve().as_uri())
 
 
 @command(port="to listen on; a free one where absent")

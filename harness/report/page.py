@@ -89,8 +89,8 @@ def render(run: Run, past: Sequence[Run] = (), home: str = "") -> str:
     return document("report.html.j2", words.title(run), home, run=run, sections=list(shown(run, past)), record=record)
 
 
-def write(runs: Path, run: Run) -> Path:
-    """Writes `runs/<id>/report.html` and returns it."""
-    path = runs / run.id / store.REPORT
+def write(runs: Path, run: Run, path: Path | None = None) -> Path:
+    """Writes the report of a run to a file, `runs/<id>/report.html` where none is given, and returns it."""
+    path = path or runs / run.id / store.REPORT
     store.write(path, render(run, store.before(runs, run.id)))
     return path

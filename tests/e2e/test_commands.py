@@ -15,7 +15,7 @@ import pytest
 
 from harness.bench import golden, store
 from harness.model import pipeline
-from harness.report import export
+from harness.report import export, page
 from tests.unit.records import story
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -159,6 +159,15 @@ def test_a_stored_run_comes_in_every_format(inv: Inv, form: str) -> None:
     assert done.stdout == export.FORMATS[form](story())
     assert inv("report", "--format", form, "--output", "out").returncode == 0
     assert (inv.folder / "out").read_text("utf-8") == done.stdout
+
+
+def test_the_page_of_a_stored_run_goes_where_it_is_asked_to(inv: Inv) -> None:
+    store.save(inv.folder / "runs", story())
+    done = inv("report", "--output", "page.html")
+    assert done.returncode == 0, done.stderr
+    assert "Report: page.html" in done.stdout
+    assert (inv.folder / "page.html").read_text("utf-8") == page.render(story())
+    assert inv("report", "--format", "md", "--open").returncode == 2
 
 
 def test_history_lists_every_run(inv: Inv) -> None:

@@ -77,8 +77,17 @@ static enum bnn_status plan_integers(const struct bnn_call *call, struct integer
   return bnn_rule_ratio(call, twice / ((1 << SUM_SHIFT) * result), &n->result, error);
 }
 
+/* A code, less its zero point, times a ratio of at most a half, with the bits that are added below; rounded once. */
+static int32_t summand(int32_t code, const struct bnn_ratio *ratio) {
+  const int32_t shift = 31 + ratio->right;
+  return (int32_t)(((int64_t)code * (1 << SUM_SHIFT) * ratio->mantissa + (INT64_C(1) << (shift - 1))) >> shift);
+}
+
+/* As bnn_rescale, but halves of its second step go away from zero. */
 static int32_t rescaled(int32_t x, const struct bnn_ratio *ratio) {
-  return bnn_rescale(x, ratio->mantissa, ratio->left, ratio->right);
+  const int32_t high = bnn_rescale(x, ratio->mantissa, ratio->left, 0);
+  const int64_t half = (INT64_C(1) << ratio->right) >> 1;
+  return (int32_t)((high + half - (high < 0 && ratio->right > 0)) >> ratio->right);
 }
 
 static void row_of_integers(const struct integers *n, int8_t *y, const int8_t *a, size_t a_step, const int8_t *b,
@@ -88,7 +97,7 @@ static void row_of_integers(const struct integers *n, int8_t *y, const int8_t *a
     const int32_t p = a[i * a_step] - k.zero[0], q = b[i * b_step] - k.zero[1];
     int32_t sum = p * q;
     if (!k.product) {
-      const int32_t first = rescaled(p * (1 << SUM_SHIFT), &k.first), second = rescaled(q * (1 << SUM_SHIFT), &k.second);
+      const int32_t first = summand(p, &k.first), second = summand(q, &k.second);
       sum = k.minus ? first - second : first + second;
     }
     y[i] = bnn_code(rescaled(sum, &k.result), k.y_zero, k.range.lo, k.range.hi);

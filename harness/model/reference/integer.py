@@ -57,6 +57,7 @@ def weights(tensors: Mapping[str, Tensor], node: Node) -> Array | None:
 
 def _away(x: Array) -> Array:
     """Rounded, halves away from zero; x + 0.5 would itself be rounded."""
+    x = np.clip(x, np.float32(-1024), np.float32(1024))  # beyond every code, and less than infinity
     whole = np.trunc(x)
     rounded: Array = whole + np.where(np.abs(x - whole) >= 0.5, np.sign(x), np.float32(0))
     return rounded
@@ -74,11 +75,16 @@ def multiplier(real: Any) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     return np.where(exponent < -31, 0, mantissa), exponent
 
 
-def rescale(sums: Array, mantissa: Any, exponent: Any) -> NDArray[np.int64]:
-    """Whole numbers times multipliers; each of the two steps rounds to the nearest, halves up."""
+def rescale(sums: Array, mantissa: Any, exponent: Any, away: bool = False) -> NDArray[np.int64]:
+    """Whole numbers times multipliers; each of the two steps rounds to the nearest, halves up.
+
+    Args:
+        away: in the second step, halves go away from zero.
+    """
     left, right = np.maximum(exponent, 0), np.maximum(-np.asarray(exponent), 0)
     high = ((sums.astype(np.int64) << left) * mantissa + (1 << 30)) >> 31
-    rescaled: NDArray[np.int64] = (high + ((1 << right) >> 1)) >> right
+    half = ((1 << right) >> 1) - ((high < 0) & (right > 0) if away else 0)
+    rescaled: NDArray[np.int64] = (high + half) >> right
     return rescaled
 
 
@@ -90,9 +96,9 @@ def limits(params: Params, output: Tensor) -> tuple[int, int]:
     return low, high
 
 
-def _held(sums: Array, real: Any, params: Params, output: Tensor) -> Array:
+def _held(sums: Array, real: Any, params: Params, output: Tensor, away: bool = False) -> Array:
     """Sums times real multipliers, as codes."""
-    codes = rescale(sums, *multiplier(real)) + output.zero_point
+    codes = rescale(sums, *multiplier(real), away) + output.zero_point
     return np.clip(codes, *limits(params, output))
 
 
@@ -140,11 +146,19 @@ def _arith(operands: list[Array | None], params: Params, inputs: Inputs, output:
     a, b = (_centred(codes, tensor) for codes, tensor in zip(take(operands, 2), inputs, strict=True))
     first, second, result = (np.float64(np.float32(tensor.scale)) for tensor in (*inputs, output) if tensor)
     if params["kind"] == kind("MUL"):
-        return _held(a * b, first * second / result, params, output)
+        return _held(a * b, first * second / result, params, output, away=True)
     twice = 2 * max(first, second)
-    a, b = (rescale(codes * (1 << ADD_SHIFT), *multiplier(scale / twice)) for codes, scale in ((a, first), (b, second)))
+    a, b = _summand(a, first / twice), _summand(b, second / twice)
     total = a + b if params["kind"] == kind("ADD") else a - b
-    return _held(total, twice / ((1 << ADD_SHIFT) * result), params, output)
+    return _held(total, twice / ((1 << ADD_SHIFT) * result), params, output, away=True)
+
+
+def _summand(codes: Array, real: float) -> Array:
+    """Codes times a factor of at most a half, with the bits that are added below; rounded once, halves up."""
+    mantissa, exponent = (int(part) for part in multiplier(real))
+    shift = 31 - exponent
+    summand: Array = ((codes.astype(np.int64) << ADD_SHIFT) * mantissa + (1 << shift - 1)) >> shift
+    return summand
 
 
 def _avg_pool2d(operands: list[Array | None], params: Params, inputs: Inputs, output: Tensor) -> Array:

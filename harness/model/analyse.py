@@ -82,7 +82,7 @@ def _verdict(graph: Graph, node: Node, known: Mapping[str, Values]) -> Verdict:
     assert weight is not None
     arriving = known[x]
     data = integer.weights(graph.tensors, node)
-    spread = spread_of(data) if data is not None else Spread(0, np.zeros(1), np.ones(1))
+    spread = spread_of(graph.tensors[weight]) if data is not None else Spread(0, np.zeros(1), np.ones(1))
     grid = arriving.grid
     planes = (grid.planes if grid else 1) * (spread.grid.planes if spread.count else 1)
     words: dict[str, Any] = {

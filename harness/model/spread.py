@@ -4,11 +4,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
-from harness.model.graph import Array
+from harness.model.graph import Array, Tensor
 from harness.model.values import Grid, number
+
+_BLOCK = 1 << 16
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,20 +52,30 @@ class Spread:
         return f"{self.count} even levels up to ±{s}{suffix}"
 
 
-def spread_of(weights: Array, tolerance: float = 1e-5) -> Spread:
+_KNOWN: WeakKeyDictionary[Tensor, Spread] = WeakKeyDictionary()
+"""Several rules ask, and a kernel may have a hundred million weights."""
+
+
+def spread_of(tensor: Tensor) -> Spread:
+    """The spread of a constant [O, ...]."""
+    assert tensor.data is not None
+    if tensor not in _KNOWN:
+        _KNOWN[tensor] = measure(tensor.data)
+    return _KNOWN[tensor]
+
+
+def measure(weights: Array, tolerance: float = 1e-5) -> Spread:
     """The spread of weights [O, ...].
 
     Args:
         tolerance: relative; exporters compute sign(w) * mean|w| in float32 and leave a few units in the last place.
     """
     flat = weights.reshape(weights.shape[0], -1)
-    magnitude = np.abs(flat)
-    largest = magnitude.max(axis=1)
+    smallest, largest = _magnitudes(flat)
     scale = largest.astype(np.float64)
     nothing = np.zeros_like(scale)
-    least = np.float32(1 - tolerance) * largest
-    if (scale > 0).all() and (magnitude.min(axis=1) >= least).all():
-        return Spread(2, nothing, magnitude.mean(axis=1, dtype=np.float64))
+    if (scale > 0).all() and (smallest >= np.float32(1 - tolerance) * largest).all():
+        return Spread(2, nothing, (smallest + scale) / 2)
     safe = np.where(largest > 0, largest, np.float32(1))[:, None]
     for count in (3, 4):
         steps = flat / safe * np.float32((count - 1) / 2) + np.float32((count - 1) / 2)
@@ -77,6 +90,16 @@ def spread_of(weights: Array, tolerance: float = 1e-5) -> Spread:
     if np.all((flat - low <= near) | (high - flat <= near)) and np.all(high > low):
         return _two(flat)
     return Spread(0, nothing, scale)
+
+
+def _magnitudes(flat: Array) -> tuple[Array, Array]:
+    """The smallest and the largest magnitude of each row, a few rows at a time: what fits a cache is read once."""
+    rows = max(1, _BLOCK // flat.shape[1])
+    smallest, largest = np.empty(len(flat), flat.dtype), np.empty(len(flat), flat.dtype)
+    for at in range(0, len(flat), rows):
+        magnitude = np.abs(flat[at : at + rows])
+        smallest[at : at + rows], largest[at : at + rows] = magnitude.min(axis=1), magnitude.max(axis=1)
+    return smallest, largest
 
 
 def _one_sided(flat: Array) -> bool:

@@ -39,7 +39,7 @@ def lands_on_zero(graph: Graph, node: Node, known: Mapping[str, Values]) -> bool
     kernel = work.tensors[str(layer.inputs[1])].data
     if kernel is None or kernel.dtype != np.float32:
         return True
-    weights, grid = spread_of(kernel), known[str(layer.inputs[0])].grid
+    weights, grid = spread_of(work.tensors[str(layer.inputs[1])]), known[str(layer.inputs[0])].grid
     if grid is None or not weights.count or not weights.symmetric:
         return True
     taps = int(np.prod(kernel.shape[1:], dtype=np.int64))

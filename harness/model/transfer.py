@@ -68,8 +68,8 @@ def _layer(node: Node, operands: list[Values], scene: Scene) -> Values:
     """A sum of many products is real. Sums of integers are few enough to meet a threshold exactly; others are not."""
     lo, hi = float(node.params.get("lo", -np.inf)), float(node.params.get("hi", np.inf))
     exact: tuple[float, ...] | None = tuple(end for end in (lo, hi) if np.isfinite(end))
-    kernel = scene.graph.tensors[str(node.inputs[1])].data
-    if operands[0].levels is not None and (kernel is None or spread_of(kernel).count):
+    kernel = scene.graph.tensors[str(node.inputs[1])]
+    if operands[0].levels is not None and (kernel.data is None or spread_of(kernel).count):
         exact = None
     return Values(lo, hi, None, node.name, exact=exact)
 

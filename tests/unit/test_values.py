@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from harness.model import transfer, values
-from harness.model.spread import spread_of
+from harness.model.spread import measure
 from tests.unit.nets import INF, Net, four_levels, kind, per_filter, real, ternary, zero_one
 
 
@@ -125,14 +125,14 @@ def test_concat_joins_levels() -> None:
         (real, 0, True),
     ],
 )
-def test_spread_of_weights(weights: Any, count: int, symmetric: bool) -> None:
+def test_measure_weights(weights: Any, count: int, symmetric: bool) -> None:
     latent = np.random.default_rng(0).standard_normal((8, 3, 3, 16)).astype(np.float32)
-    found = spread_of(weights(latent))
+    found = measure(weights(latent))
     assert (found.count, found.symmetric) == (count, symmetric)
 
 
 def test_spread_forgives_rounding_but_not_more() -> None:
     signs = np.sign(np.random.default_rng(0).standard_normal((4, 27))).astype(np.float32)
-    assert spread_of(signs * np.float32(1 + 3e-7)).count == 2
+    assert measure(signs * np.float32(1 + 3e-7)).count == 2
     signs[0, 0] *= 1.01
-    assert spread_of(signs).count == 0
+    assert measure(signs).count == 0

@@ -191,7 +191,9 @@ class _Layer:
 
     def _bconv2d(self, name: str, filters: Array, window: Mapping[str, int], multiplier: Array, bias: Array) -> str:
         work, weights = self.work, self.weights
-        if weights.unary:
+        if weights.planes == 1:
+            planes = filters[np.newaxis]
+        elif weights.unary:
             planes = np.stack([filters > plane for plane in range(weights.planes)])
         else:
             planes = np.stack([filters >> plane & 1 for plane in range(weights.planes)])
@@ -199,7 +201,9 @@ class _Layer:
             planes = planes.transpose(0, 4, 2, 3, 1)
         operands: list[str | None] = [
             self.packed,
-            work.constant(f"{name}/bits", bits.pack(planes.astype(np.uint8)), "bits", planes.shape[1:], weights.planes),
+            work.constant(
+                f"{name}/bits", bits.pack(planes.astype(np.uint8, copy=False)), "bits", planes.shape[1:], weights.planes
+            ),
             None if np.all(multiplier == 1) else work.constant(f"{name}/multiplier", multiplier),
             None if np.all(bias == 0) else work.constant(f"{name}/bias", bias),
         ]

@@ -85,8 +85,8 @@ def _filters(t: Translation, channels: int) -> Array:
         raise ModelError(f"LceBconv2d divides {channels} channels into {groups} groups that are not whole words.")
     t.graph.spend(packed.size * bits.WORD)
     shape = (*packed.shape[:-1], channels // groups)
-    signs: Array = 1 - 2 * bits.unpack(packed.view(np.uint32), shape)[0].astype(np.float32)
-    return signs
+    ones = bits.unpack(packed.view(np.uint32), shape)[0].view(np.int8)
+    return np.asarray(1 - 2 * ones, np.float32)
 
 
 def _transform(t: Translation, y: str) -> str:

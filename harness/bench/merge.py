@@ -49,7 +49,10 @@ def merge(baseline: Run, candidate: Run, new_id: str) -> Run:
             )
     names = [model.name for model in candidate.models if model.name in shared_models]
     devices = [_joined(boards[device.name], device, names, baseline.id) for device in shared]
-    return _against(baseline, candidate, names, baseline.id, devices, new_id)
+    gone = {device.name for device in candidate.devices} - {device.name for device in shared}
+    caveats = tuple(caveat for caveat in candidate.caveats if caveat.subject.rpartition(" on ")[2] not in gone)
+    kept = candidate.model_copy(update={"caveats": caveats})
+    return _against(baseline, kept, names, baseline.id, devices, new_id)
 
 
 def across(run: Run, before: str, after: str, new_id: str) -> Run:

@@ -124,7 +124,7 @@ def speed(ratio: Interval, verdict: Verdict, baseline: str) -> str:
     Args:
         ratio: time of the model / time of the baseline.
     """
-    faster = ratio.estimate < 1
+    faster = ratio.estimate < 1 or verdict == "same"
     factor, bounds = times_range(ratio.inverse() if faster else ratio)
     bounds = f" ({bounds})" if bounds else ""
     word = "faster" if faster else "slower"

@@ -10,8 +10,9 @@ import pytest
 
 from harness.bench import aa, contrast, layer_changes, merge, store, variants
 from harness.bench.record import Case, Counts, Device, LayerCount, Process, Run, Settings, Variant
+from harness.bench.stats import Interval
 from harness.errors import UsageError
-from harness.report import verdicts
+from harness.report import verdicts, words
 from tests.unit.records import device, model, story
 
 
@@ -85,6 +86,18 @@ def test_two_stored_runs_are_compared_unpaired_and_never_gate_on_time() -> None:
     assert ", unpaired" in said
     assert verdicts.exit_code(merged) == 0
     assert verdicts.exit_code(merged, strict=True) == 5
+
+
+def test_caveats_of_boards_that_are_not_compared_stay_out() -> None:
+    run = story()
+    alone = run.model_copy(update={"devices": run.devices[:1]})
+    assert [caveat.subject for caveat in merge.merge(run, run, "x").caveats] == ["pi4"]
+    assert merge.merge(alone, run, "x").caveats == ()
+
+
+def test_as_fast_as_before_has_the_bounds_of_the_table() -> None:
+    assert words.speed(Interval(1.001, 0.99, 1.02, 9), "same", "before") == "as fast as before (0.98–1.01)"
+    assert words.speed(Interval(0.999, 0.99, 1.02, 9), "same", "before") == "as fast as before (0.98–1.01)"
 
 
 def _slower(process: Process) -> Process:

@@ -38,7 +38,7 @@ def opened(device: Device, toolchain: str, progress: Progress = silent) -> Itera
         BuildError, DeviceError.
     """
     made = build.build(device.target, toolchain=toolchain, progress=progress)
-    with transport.connect(device) as link, lock.hold(link, "run", progress):
+    with transport.connect(device, progress) as link, lock.hold(link, "run", progress):
         yield Bench(link, deploy.push(link, {"bnn": made.binary}).paths["bnn"])
 
 

@@ -87,7 +87,7 @@ def device_discover(c: Context, json: bool = False) -> None:
 def device_lock(c: Context, device: list[str], purpose: str = "work by hand", hours: str = "2") -> None:
     """Keep a device for work by hand, for some hours or until it is unlocked."""
     (where,) = inventory.load(ROOT).select([one(device, "--device")])
-    with transport.connect(where) as link:
+    with transport.connect(where, out.print) as link:
         lock.take(link, purpose, round(number(hours, "--hours", float) * 3600))
     out.print(Text(f"{where.name}: yours for {hours} hours; let it go by: inv device.unlock --device {where.name}"))
 
@@ -96,7 +96,7 @@ def device_lock(c: Context, device: list[str], purpose: str = "work by hand", ho
 def device_clean(c: Context, device: list[str]) -> None:
     """Remove the models and binaries that were sent to devices."""
     for where in inventory.load(ROOT).select(many(device) or ["local"]):
-        with transport.connect(where) as link, lock.hold(link, "cleaning up", out.print):
+        with transport.connect(where, out.print) as link, lock.hold(link, "cleaning up", out.print):
             out.print(f"{where.name}: {deploy.clean(link) / 1e6:.1f} MB freed")
 
 
@@ -104,7 +104,7 @@ def device_clean(c: Context, device: list[str]) -> None:
 def device_unlock(c: Context, device: list[str]) -> None:
     """End the job that holds a device, whoever started it."""
     (where,) = inventory.load(ROOT).select([one(device, "--device")])
-    with transport.connect(where) as link:
+    with transport.connect(where, out.print) as link:
         holder = lock.holder(link)
         lock.free(link)
     out.print(Text(f"{where.name}: {'freed from ' + holder if holder else 'was free'}"))

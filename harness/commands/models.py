@@ -126,6 +126,7 @@ def run(
     options = ["--threads", str(number(threads, "--threads") or where.threads)]
     options += ["--isa-mask", isa_mask] if isa_mask else []
     options += [part for name in kernel for part in ("--kernel", name)]
+    once.fit(prepared.graph, given)  # a mistake is told before a board is waited for
     with telling() as tell, once.opened(where, toolchain_of(known, where.target, toolchain), tell) as board:
         found = once.run(board, prepared, given, options)
     if readout:

@@ -29,6 +29,24 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("kill", range(metafunc.config.getoption("kills", default=2)))
 
 
+@pytest.fixture(scope="session", autouse=True)
+def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """A home of this test run's own: this machine is a board, too, and who else uses it is not waited for.
+
+    What was fetched and compiled already is used, and git's settings are those of the user.
+    """
+    user = Path.home()
+    changed = {
+        "HOME": str(tmp_path_factory.mktemp("home")),
+        "XDG_CACHE_HOME": os.environ.get("XDG_CACHE_HOME", str(user / ".cache")),
+        "GIT_CONFIG_GLOBAL": os.environ.get("GIT_CONFIG_GLOBAL", str(user / ".gitconfig")),
+    }
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in changed.items():
+            patch.setenv(name, value)
+        yield
+
+
 @pytest.fixture(scope="session")
 def state(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """Lab state and trusted keys of this test run alone; the user's own are neither read nor written."""

@@ -8,6 +8,8 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -77,6 +79,22 @@ def test_nothing_secret_is_written_down(inv: Inv, tmp_path: Path) -> None:
         assert TOKEN not in text
         assert key not in text
         assert "PRIVATE KEY" not in text
+
+
+def test_two_benches_of_one_board_take_turns(inv: Inv) -> None:
+    """Each is a process of its own; that they never run together is the board's own record."""
+    words = ("bench", "--model", "models/seed_dorefa.h5", "--device", "qemu-aarch64")
+    with ThreadPoolExecutor() as pool:
+        done = [each.result() for each in [pool.submit(inv, *words) for _ in range(2)]]
+    assert [each.returncode for each in done] == [0, 0], [each.stderr for each in done]
+    history = lab.ssh_config("loopback").parent / "home/.cache/bitrig/history"
+    lines = [line.split(" ", 4)[1:] for line in history.read_text("utf-8").splitlines()]
+    for begin, end in zip(lines[::2], lines[1::2], strict=True):
+        assert (begin[0], end[0], begin[1]) == ("begin", "end", end[1]), (begin, end)
+    owners = [owner for owner, _ in groupby(" ".join(line[2:]) for line in lines if line[0] == "begin")][-2:]
+    assert len(set(owners)) == 2, "one had the board to itself, then the other"
+    waited = [each.stderr for each in done if "in use by" in each.stderr]
+    assert any(owners[0] in said for said in waited), (owners, waited)
 
 
 def test_whole_boards_are_measured_beside_each_other(inv: Inv, guest: Device) -> None:

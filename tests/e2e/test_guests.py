@@ -11,11 +11,15 @@ import textwrap
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
 
+from harness.bench import fleet, variants
+from harness.bench.events import Finished, Ready
+from harness.bench.record import Settings
+from harness.bench.variants import AS_USUAL
 from harness.board import affinity, conditions, deploy, doctor, job, lab, lock, probe, ssh
 from harness.board import transport as transport_module
 from harness.board.inventory import Device, Inventory
@@ -23,6 +27,7 @@ from harness.board.transport import connect
 from harness.errors import DeviceLost, DeviceUnfit
 from tests.e2e.scripts import patience, script
 
+ROOT = Path(__file__).resolve().parents[2]
 GOVERNOR = "/sys/devices/system/cpu/cpufreq/policy0/scaling_governor"
 
 
@@ -164,6 +169,23 @@ def test_a_board_that_restarts_is_a_reason(guest: Device, tmp_path: Path, monkey
             list(events)
     with connect(guest) as transport:
         assert lock.holder(transport) is None
+
+
+def test_a_bench_whose_board_restarts_has_a_row_that_says_so(
+    guest: Device, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(transport_module, "AWAY", 240)
+    board = guest.model_copy(update={"timeouts": guest.timeouts.model_copy(update={"connect": 15})})
+    field = variants.side_by_side([ROOT / "models/seed_dorefa.h5"], AS_USUAL)
+    plan = fleet.Plan(field, (board,), {"aarch64": "zig"}, Settings(), seed=1)
+    for event in fleet.bench(plan, tmp_path / "runs"):
+        if isinstance(event, Ready):
+            with suppress(DeviceLost), connect(board) as other:
+                patience(other, 5)
+                other.run("reboot -f; sleep 100")
+        if isinstance(event, Finished):
+            assert event.run.devices[0].problem
+            assert "the board restarted" in event.run.devices[0].problem.what
 
 
 def test_a_board_that_hangs_is_given_up(guest: Device, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

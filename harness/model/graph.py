@@ -199,6 +199,7 @@ class Builder:
             shape: the output's shape; inferred where None (reshape, slice and mean need it).
             output: name for the output tensor; the node's own name where None.
         """
+        inputs = self._read(op, inputs)
         draft = Node(op, name, inputs, "", params, layer)
         operands = [self.tensors[i] if i is not None else None for i in inputs]
         row = abi.ops()[op]
@@ -212,7 +213,15 @@ class Builder:
             unique = f"{name}:{count}"
         self._names.add(unique)
         self.nodes.append(replace(draft, output=target, name=unique))
+        self._added(self.nodes[-1])
         return target
+
+    def _read(self, op: str, inputs: tuple[str | None, ...]) -> tuple[str | None, ...]:
+        """What a new node is to read; a builder that knows better overrides it."""
+        return inputs
+
+    def _added(self, node: Node) -> None:
+        """Called after a node was added."""
 
     def claim(self, layer: str, input_bits: int | None = None, kernel_bits: int | None = None) -> None:
         """Notes the bits that a quantiser of a layer says it has."""

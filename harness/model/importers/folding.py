@@ -8,13 +8,12 @@ here, with the reference's own functions, and what nothing needs any more is lef
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 
 from harness.errors import ModelError
 from harness.model import reference
-from harness.model.graph import Array, Builder, Dtype, Graph
+from harness.model.graph import Array, Builder, Graph, Node
 
 FLOOR = 1 << 24
 PER_BYTE = 16
@@ -52,39 +51,26 @@ class FoldingBuilder(Builder):
         """The value of a constant; None for a tensor that is computed."""
         return self.tensors[tensor].data
 
-    def node(
-        self,
-        op: str,
-        name: str,
-        inputs: tuple[str | None, ...],
-        shape: tuple[int, ...] | None = None,
-        dtype: Dtype = "f32",
-        layer: str = "",
-        output: str | None = None,
-        scale: float = 1.0,
-        zero_point: int = 0,
-        planes: int = 1,
-        **params: Any,
-    ) -> str:
-        if op in ("arith", "select"):
-            inputs = self._slim(inputs)
-        target = super().node(op, name, inputs, shape, dtype, layer, output, scale, zero_point, planes, **params)
-        operands = [None if i is None else self.tensors[i].data for i in inputs]
-        if op in _LEFT_ALONE or dtype != "f32" or any(i is not None and self.tensors[i].data is None for i in inputs):
-            return target
-        folded = self.tensors[target]
+    def _read(self, op: str, inputs: tuple[str | None, ...]) -> tuple[str | None, ...]:
+        return self._slim(inputs) if op in ("arith", "select") else inputs
+
+    def _added(self, node: Node) -> None:
+        tensors = [None if name is None else self.tensors[name] for name in node.inputs]
+        folded = self.tensors[node.output]
+        computed = any(tensor is not None and tensor.data is None for tensor in tensors)
+        if node.op in _LEFT_ALONE or folded.dtype != "f32" or computed:
+            return
         self.spend(folded.elements)
-        tensors = [None if i is None else self.tensors[i] for i in inputs]
-        value = reference.apply(op, operands, params, folded, inputs=tensors)
+        operands = [None if tensor is None else tensor.data for tensor in tensors]
+        value = reference.apply(node.op, operands, node.params, folded, inputs=tensors)
         self._names.discard(self.nodes.pop().name)
         if not np.isfinite(value).all():
             raise ModelError(
-                f"{name!r} computes infinity or NaN from the weights alone.",
+                f"{node.name!r} computes infinity or NaN from the weights alone.",
                 "It divides by a weight that is zero, or takes the root of a negative one.",
                 "Load the model in the framework that wrote it and look at that layer.",
             )
-        self.tensors[target] = replace(folded, data=value)
-        return target
+        self.tensors[node.output] = replace(folded, data=value)
 
     def graph(self, source_bytes: int = 0, source_format: str = "") -> Graph:
         """The graph, without what its outputs do not depend on. Its inputs stay."""

@@ -120,6 +120,36 @@ def test_scalar_kernels_alone(runtime: Runtime, net: tuple[Path, Path, Array]) -
     assert all("scalar" in layer["kernel"] for layer in answer.line("model")["layers"])
 
 
+SCALAR = "bconv2d=bconv2d_8x1_scalar"
+
+
+def kernels_of(answer: Answer) -> dict[str, str]:
+    return {layer["op"]: layer["kernel"] for layer in answer.line("model")["layers"]}
+
+
+def test_kernels_are_forced_and_masked_by_option_and_by_environment(
+    runtime: Runtime, net: tuple[Path, Path, Array], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    best = kernels_of(runtime.call("info", "--model", net[0]))
+    forced = best | {"bconv2d": "bconv2d_8x1_scalar"}
+    scalar = kernels_of(runtime.call("info", "--model", net[0], "--isa-mask", "scalar"))
+    assert best != forced != scalar
+    assert kernels_of(runtime.call("info", "--model", net[0], "--kernel", SCALAR)) == forced
+    monkeypatch.setenv("BNN_KERNEL", SCALAR)
+    assert kernels_of(runtime.call("info", "--model", net[0])) == forced
+    monkeypatch.setenv("BNN_ISA_MASK", "scalar")
+    assert kernels_of(runtime.call("info", "--model", net[0])) == scalar
+    monkeypatch.setenv("BNN_KERNEL", "bconv2d=bconv2d_9x9_abacus")
+    assert "abacus" in runtime.call("info", "--model", net[0]).line("error")["message"]
+    assert kernels_of(runtime.call("info", "--model", net[0], "--kernel", SCALAR)) == scalar
+
+
+def test_each_kernel_gives_the_same_bits(runtime: Runtime, net: tuple[Path, Path, Array]) -> None:
+    graph, inputs = build_case("bconv2d stride 2, dilated")
+    best, forced = (runtime.run(graph, inputs, *options)[0] for options in ((), ("--kernel", SCALAR)))
+    np.testing.assert_array_equal(best, forced)
+
+
 def test_an_inference_of_neurons_is_all_its_steps(runtime: Runtime) -> None:
     """Each timed inference begins anew: the last one still gives what the first one gave."""
     graph, inputs = build_case("lif, subtract later")

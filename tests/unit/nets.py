@@ -4,13 +4,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from harness import abi
 from harness.model import shapes
-from harness.model.graph import Builder, Graph
+from harness.model.graph import Builder, Graph, Node
 
 INF = float("inf")
 
@@ -229,3 +230,23 @@ def quick(blocks: tuple[tuple[int, int], ...]) -> Graph:
             )
     net.op("mean", "mean", axes=0b110, shape=(1, net.builder.shape(net.x)[-1]))
     return net.dense("top", 100, weights=real).graph()
+
+
+def as_neurons(graph: Graph) -> Graph:
+    """The graph with an IF neuron, threshold 0.5, in the place of each round(clip(x, 0, 1)).
+
+    round() takes 0.5 to 0, so a spike needs more than that.
+    """
+    made = {node.output: node for node in graph.nodes}
+    half = replace(graph.tensors[graph.inputs[0]], name="half", shape=(1,), data=np.full(1, 0.5, np.float32))
+    nodes: list[Node] = []
+    for node in graph.nodes:
+        rounds = node.op == "unary" and node.params["kind"] == abi.constant("BNN_ROUND")
+        if rounds:
+            clip = made[str(node.inputs[0])]
+            while clip.op != "clamp":
+                clip = made[str(clip.inputs[0])]
+            params = {"emit": 0, "reset": abi.constant("BNN_RESET_VALUE"), "strict": 1, "spike": 0}
+            node = replace(node, op="lif", inputs=(clip.inputs[0], "half"), params=params)
+        nodes.append(node)
+    return replace(graph, nodes=tuple(nodes), tensors={**graph.tensors, "half": half})

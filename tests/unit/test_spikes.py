@@ -3,18 +3,16 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from harness import abi
 from harness.errors import UsageError
 from harness.model import pipeline, reference, spikes
-from harness.model.graph import Graph, Node
 from harness.model.passes.order import LOWER, TIDY
 from tests.unit import nir_writer as nir
+from tests.unit.nets import as_neurons
 
 SEED_NET = Path(__file__).parents[2] / "models" / "seed_dorefa.h5"
 
@@ -57,26 +55,6 @@ def test_activity_counts_what_is_not_zero(tmp_path: Path) -> None:
     x[0, 0] = 1
     (found,) = spikes.activity(pipeline.prepare(path), [x])
     assert (found.rate, found.macs, found.synaptic_ops) == (1 / 8, 3 * 2 * 16, 3 * 2 * 16 / 8)
-
-
-def as_neurons(graph: Graph) -> Graph:
-    """The graph with an IF neuron, threshold 0.5, in the place of each round(clip(x, 0, 1)).
-
-    round() takes 0.5 to 0, so a spike needs more than that.
-    """
-    made = {node.output: node for node in graph.nodes}
-    half = replace(graph.tensors[graph.inputs[0]], name="half", shape=(1,), data=np.full(1, 0.5, np.float32))
-    nodes: list[Node] = []
-    for node in graph.nodes:
-        rounds = node.op == "unary" and node.params["kind"] == abi.constant("BNN_ROUND")
-        if rounds:
-            clip = made[str(node.inputs[0])]
-            while clip.op != "clamp":
-                clip = made[str(clip.inputs[0])]
-            params = {"emit": 0, "reset": abi.constant("BNN_RESET_VALUE"), "strict": 1, "spike": 0}
-            node = replace(node, op="lif", inputs=(clip.inputs[0], "half"), params=params)
-        nodes.append(node)
-    return replace(graph, nodes=tuple(nodes), tensors={**graph.tensors, "half": half})
 
 
 def test_one_step_of_neurons_is_a_one_bit_quantiser() -> None:

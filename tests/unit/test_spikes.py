@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from harness.bench import golden, subject
 from harness.errors import UsageError
 from harness.model import pipeline, reference, spikes
 from harness.model.passes.order import LOWER, TIDY
@@ -55,6 +56,20 @@ def test_activity_counts_what_is_not_zero(tmp_path: Path) -> None:
     x[0, 0] = 1
     (found,) = spikes.activity(pipeline.prepare(path), [x])
     assert (found.rate, found.macs, found.synaptic_ops) == (1 / 8, 3 * 2 * 16, 3 * 2 * 16 / 8)
+
+
+def test_the_record_tells_steps_and_spikes(tmp_path: Path) -> None:
+    path = nir.chain(tmp_path / "m.nir", [2, 4, 4], nir.conv(nir.signs(3, 2, 1, 1)), nir.spiking(threshold=0.2))
+    ready = pipeline.prepare(path, sim="sinabs")
+    settled = golden.settle(ready)
+    model = subject.model(ready, "m", settled)
+    (layer,), (x,) = model.layers, settled.inputs
+    assert layer.macs == pipeline.STEPS * ready.layers[0].macs, "an inference is all of the steps"
+    rate = np.count_nonzero(x) / x.size
+    assert 0.1 < rate < 0.4
+    told = " ".join(model.notes)
+    assert f"An inference is {pipeline.STEPS} time steps" in told
+    assert f"{layer.name} {rate:.0%}; {rate * 3 * 2 * 16:,.0f} of {3 * 2 * 16:,} MACs" in told
 
 
 def test_one_step_of_neurons_is_a_one_bit_quantiser() -> None:

@@ -16,7 +16,7 @@ m = 0 and the kernel leaves those taps out.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -71,12 +71,24 @@ def encode(grid: Grid, inverted: bool = False) -> Code:
 
 def binarise(graph: Graph) -> Graph:
     """Rewrites every layer whose verdict allows it. Each gets its own quantize; later passes share and move them."""
+    graph = _real_where_binary(graph)
     work = Rewrite(graph)
     for verdict in analyse.verdicts(graph).values():
         if verdict.kind in analyse.ON_BITS and verdict.node.op in analyse.LAYERS:
-            coded = graph.tensors[str(verdict.node.inputs[0])].dtype == "i8"
-            _layer(work, replace(verdict, node=integers.as_real(work, verdict.node)) if coded else verdict)
+            _layer(work, verdict)
     return work.graph()
+
+
+def _real_where_binary(graph: Graph) -> Graph:
+    """Layers of int8 that bits can carry become layers of real numbers, between two conversions."""
+    if not any(tensor.dtype == "i8" for tensor in graph.tensors.values()):
+        return graph
+    work = Rewrite(graph)
+    for verdict in analyse.verdicts(graph).values():
+        coded = graph.tensors[str(verdict.node.inputs[0])].dtype == "i8"
+        if coded and verdict.kind in analyse.ON_BITS:
+            integers.as_real(work, verdict.node)
+    return work.graph() if len(work.nodes) > len(graph.nodes) else graph
 
 
 def _layer(work: Rewrite, verdict: Verdict) -> None:

@@ -35,7 +35,7 @@ def keep_codes(graph: Graph) -> Graph:
     return work.graph()
 
 
-def as_real(work: Rewrite, node: Node) -> Node:
+def as_real(work: Rewrite, node: Node) -> None:
     """Puts a layer of real numbers in the place of an int8 one, between two conversions."""
     x, output = work.tensors[str(node.inputs[0])], work.tensors[node.output]
     kernel = integer.weights(work.tensors, node)
@@ -55,7 +55,6 @@ def as_real(work: Rewrite, node: Node) -> Node:
     params = {"lo": node.params.get("lo", -np.inf), "hi": node.params.get("hi", np.inf)}
     real = work.node(node.op, node.name, tuple(inputs), output=None, layer=node.layer, **{**node.params, **params})
     work.add(Node("convert", name, (real,), output.name, {}, node.layer))
-    return work.producer[real]
 
 
 def _tabulate(work: Rewrite, node: Node) -> None:

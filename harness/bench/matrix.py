@@ -23,6 +23,7 @@ from harness.bench import golden
 from harness.bench.subject import Subject
 from harness.cross import build, debian
 from harness.cross.progress import Progress, silent
+from harness.errors import BitrigError
 
 RUN_SECONDS = 3600
 """Of the longest program: an emulator on a busy machine is slow, but not that slow."""
@@ -84,22 +85,27 @@ class Visit:
 def run(
     places: Sequence[Place], subjects: Sequence[Subject], options: Sequence[str] = (), progress: Progress = silent
 ) -> Iterator[Visit]:
-    """Visits the places one after the other.
+    """Visits the places one after the other. One that cannot be built or emulated here is a result, too.
 
     Args:
         options: for `bnn check`.
-
-    Raises:
-        BuildError, UsageError: a program cannot be built, or its emulator cannot be fetched.
     """
     for place in places:
-        made = build.build(
-            place.target, toolchain="gcc" if place.sanitize else "zig", sanitize=place.sanitize, progress=progress
-        )
-        emulator = shlex.split(place.emulator)
-        command = [str(debian.tool(emulator[0], progress)), *emulator[1:]] if emulator else []
-        progress(f"{place.name}: checking")
-        yield _visit(place, [*command, str(made.binary)], subjects, options)
+        try:
+            command = _command(place, progress)
+        except BitrigError as error:
+            yield Visit(place.name, 0, 0, 0, {}, 0.0, error.what)
+        else:
+            progress(f"{place.name}: checking")
+            yield _visit(place, command, subjects, options)
+
+
+def _command(place: Place, progress: Progress) -> list[str]:
+    """What starts the program of a place."""
+    toolchain = "gcc" if place.sanitize else "zig"
+    made = build.build(place.target, toolchain=toolchain, sanitize=place.sanitize, progress=progress)
+    emulator = shlex.split(place.emulator)
+    return [*([str(debian.tool(emulator[0], progress)), *emulator[1:]] if emulator else []), str(made.binary)]
 
 
 def _visit(place: Place, command: Sequence[str], subjects: Sequence[Subject], options: Sequence[str]) -> Visit:
@@ -136,7 +142,10 @@ def _model(command: Sequence[str], subject: Subject, folder: Path) -> tuple[bool
 
 
 def _bnn(command: Sequence[str], *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([*command, *arguments], capture_output=True, text=True, timeout=RUN_SECONDS)
+    try:
+        return subprocess.run([*command, *arguments], capture_output=True, text=True, timeout=RUN_SECONDS)
+    except subprocess.TimeoutExpired as error:
+        return subprocess.CompletedProcess(error.cmd, 124, "", f"it still ran after {RUN_SECONDS} s")
 
 
 def _problem(done: subprocess.CompletedProcess[str]) -> str:

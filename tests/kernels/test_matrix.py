@@ -33,6 +33,19 @@ def test_kernels_and_a_model_are_sound(net: Subject, name: str, family: str) -> 
     assert visit.models == {"seed_dorefa": True}
 
 
+def test_a_place_that_cannot_be_built_is_a_result(net: Subject) -> None:
+    nowhere = replace(PLACES["thread"], name="nowhere", target="pdp11")
+    (visit,) = matrix.run([nowhere], [net])
+    assert not visit.ok
+    assert "no target 'pdp11'" in visit.problem
+
+
+def test_a_program_that_hangs_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(matrix, "RUN_SECONDS", 0.5)
+    visit = matrix._visit(PLACES["thread"], program(tmp_path, "import time; time.sleep(60)"), [], [])
+    assert "still ran" in visit.problem
+
+
 def test_every_place_is_another() -> None:
     assert len(PLACES) == len(matrix.PLACES)
     assert {place.target for place in matrix.PLACES} == {"host", "aarch64", "armv7", "armv6"}

@@ -19,6 +19,7 @@ from harness.bench.compare import results
 from harness.bench.record import Case, Node, Run
 from harness.cross.toolchain import ROOT
 from harness.report import page, terminal, verdicts, words
+from harness.report.charts import times
 from harness.report.layers import by_device, changes, layers
 from harness.report.sections import SECTIONS
 from harness.report.sizes import sizes
@@ -264,3 +265,17 @@ def test_names_that_run_from_right_to_left_do_not_turn_the_numbers_beside_them()
     assert words.short("\u05e9\u05dc\u05d5\u05dd") == "\u2068\u05e9\u05dc\u05d5\u05dd\u2069"
     assert words.short("\u0634" * 100).startswith("\u2068")
     assert words.short("\u0634" * 100).endswith("\u2069")
+
+
+def test_the_zone_of_no_difference_is_drawn_where_it_is_near() -> None:
+    run = story()
+    board = run.devices[0].model_copy(update={"noise_floor": 0.05})
+    far = times.ratios(run, board)
+    assert far is not None
+    assert "grey zone" not in far.description
+    assert "A differs from A by 5.0% here" in far.description
+    alike = tuple(board.cases[0].model_copy(update={"model": net.name}) for net in run.models)
+    near = times.ratios(run, board.model_copy(update={"cases": alike}))
+    assert near is not None
+    assert "The grey zone, ±5%" in near.description
+    assert near.svg.count("<path") > far.svg.count("<path")

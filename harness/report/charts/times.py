@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import dataclass
 from statistics import median
 
 import numpy as np
@@ -11,7 +13,7 @@ from harness.bench import compare, stats
 from harness.bench.record import Case, Device, Model, Run
 from harness.bench.stats import Interval
 from harness.report import words
-from harness.report.charts import EXACT, LINE, MUTED, SERIES, Chart, Spec, draw, keys, marks, number, plot, strips
+from harness.report.charts import EXACT, LINE, MUTED, SERIES, Chart, Key, Spec, draw, keys, marks, number, plot, strips
 
 BINS = 72
 STRIP = 46
@@ -105,23 +107,42 @@ def scatter(run: Run, device: Device) -> Chart | None:
     )
 
 
+@dataclass(frozen=True)
+class _Rounds:
+    """How many times as fast as its baseline a model was: in all, and in each round, counted from 1.
+
+    Attributes:
+        delta: nearer to 1 than this is no difference.
+    """
+
+    model: Model
+    interval: Interval
+    factors: dict[int, float]
+    delta: float
+
+    @property
+    def near(self) -> bool:
+        """Whether the zone of no difference is near enough to be drawn."""
+        return abs(math.log(self.interval.estimate)) < 2 * math.log1p(self.delta)
+
+
 def ratios(run: Run, device: Device) -> Chart | None:
     """The speed-up of every round, in the order in which they ran: a drift would show as a slope."""
+    delta = max(run.settings.delta, device.noise_floor or 0.0)
     found = []
     for model in run.models:
         at = compare.ratio(run, device, model) if run.paired else None
         if at is not None:
-            found.append((model, at(0.95).inverse(), _by_round(device.case(model.name), device.case(model.baseline))))
+            factors = _by_round(device.case(model.name), device.case(model.baseline))
+            found.append(_Rounds(model, at(0.95).inverse(), factors, delta))
     if not found:
         return None
-    last = max(index for *_, factors in found for index in factors)
-    legend = keys(words.short(model.name, 30) for model, *_ in found)
-    drawn = [
-        _strip(model, interval, factors, (key.colour, key.shape), last, is_last=key is legend[-1])
-        for (model, interval, factors), key in zip(found, legend, strict=True)
-    ]
-    bases = {model.baseline for model, *_ in found}
+    last = max(index for each in found for index in each.factors)
+    legend = keys(words.short(each.model.name, 30) for each in found)
+    drawn = [_strip(each, key, last, key is legend[-1]) for each, key in zip(found, legend, strict=True)]
+    bases = {each.model.baseline for each in found}
     against = words.short(bases.pop(), 30) if len(bases) == 1 else "its baseline"
+    zone = f" The grey zone, ±{delta:.0%}, is no difference in practice." if any(each.near for each in found) else ""
     floor = (
         f"A differs from A by {device.noise_floor:.1%} here."
         if device.noise_floor is not None
@@ -130,34 +151,30 @@ def ratios(run: Run, device: Device) -> Chart | None:
     return Chart(
         title="Round by round",
         description=f"How many times as fast as {against}: a dot is one round, both models back to back; the band is "
-        f"the 95 % interval. A slope is drift. {floor}",
+        f"the 95 % interval. A slope is drift.{zone} {floor}",
         svg=draw(strips(drawn), f"Speed-up of every round on {words.place(device)}"),
         header=("model", "round", f"times as fast as {against}"),
         rows=tuple(
-            (words.short(model.name, 30), str(index), f"{factor:.4f}")
-            for model, _, factors in found
-            for index, factor in factors.items()
+            (words.short(each.model.name, 30), str(index), f"{factor:.4f}")
+            for each in found
+            for index, factor in each.factors.items()
         ),
         legend=legend,
     )
 
 
 def _by_round(ours: Case | None, baseline: Case | None) -> dict[int, float]:
-    """How many times as fast, by round, counted from 1."""
     mine, theirs = compare.medians(ours), compare.medians(baseline)
     return {index + 1: theirs[index] / mine[index] for index in sorted(mine.keys() & theirs.keys())}
 
 
-def _strip(
-    model: Model, interval: Interval, factors: dict[int, float], look: tuple[str, str], last: int, is_last: bool
-) -> Spec:
+def _strip(rounds: _Rounds, key: Key, last: int, is_last: bool) -> Spec:
     """The rounds of a model; each strip has a scale of its own, or 5x would hide how 2x drifts."""
-    name = words.short(model.name, 30)
+    interval = rounds.interval
     points = [
-        {"round": index, "factor": factor, "tip": f"{name}, round {index}: {factor:.3f}x"}
-        for index, factor in factors.items()
+        {"round": index, "factor": factor, "tip": f"{key.name}, round {index}: {factor:.3f}x"}
+        for index, factor in rounds.factors.items()
     ]
-    band = [{"low": interval.low or interval.estimate, "high": interval.high or interval.estimate}]
     x = number(
         "round",
         "round, in the order they ran" if is_last else None,
@@ -169,15 +186,21 @@ def _strip(
         grid=False,
     )
     y = number("factor", None, tickCount=4)
-    colour, shape = look
-    estimate = [{"factor": interval.estimate}]
+    dots = {"filled": True, "size": 52, "opacity": 1, "color": key.colour, "shape": key.shape}
     layers = [
-        marks(band, "rect", {"opacity": 0.16, "color": colour}, y=number("low"), y2={"field": "high"}),
-        marks(estimate, "rule", {"color": colour, "opacity": 0.6}, y=y),
+        _band(1 / (1 + rounds.delta), 1 + rounds.delta, MUTED, 0.14) if rounds.near else None,
+        _band(interval.low or interval.estimate, interval.high or interval.estimate, key.colour, 0.16),
+        marks([{"factor": interval.estimate}], "rule", {"color": key.colour, "opacity": 0.6}, y=y),
         marks(points, "line", {"color": LINE}, x=x, y=y),
-        marks(points, "point", {"filled": True, "size": 52, "opacity": 1, "color": colour, "shape": shape}, x=x, y=y),
+        marks(points, "point", dots, x=x, y=y),
     ]
-    return plot(layers, 96)
+    return plot([layer for layer in layers if layer], 96)
+
+
+def _band(low: float, high: float, colour: str, opacity: float) -> Spec:
+    """From one factor to another, over all rounds."""
+    look = {"color": colour, "opacity": opacity}
+    return marks([{"low": low, "high": high}], "rect", look, y=number("low"), y2={"field": "high"})
 
 
 def _percent(value: float, centre: float) -> float:

@@ -15,7 +15,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from harness.board import marked, transports
 from harness.board.marked import Marks
-from harness.errors import ConfigError
+from harness.errors import ConfigError, UsageError
 
 SHARED = "devices.yaml"
 OWN = "devices.local.yaml"
@@ -158,6 +158,21 @@ class Inventory(_Frozen):
                 raise self._unknown(pattern)
             chosen |= {device.name: device for device in found}
         return tuple(chosen.values())
+
+    def select_one(self, pattern: str) -> Device:
+        """The device of that name, or the only one that matches.
+
+        Raises:
+            UsageError: several match.
+            ConfigError: none does.
+        """
+        found = self.select([pattern])
+        if len(found) > 1:
+            names = ", ".join(device.name for device in found)
+            raise UsageError(
+                f'"{pattern}" is {len(found)} devices: {names}.', "This works on one.", "Name one of them."
+            )
+        return found[0]
 
     def _unknown(self, pattern: str) -> ConfigError:
         tags = {tag for device in self.devices.values() for tag in device.tags}

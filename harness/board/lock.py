@@ -132,7 +132,11 @@ def take(transport: Transport, purpose: str, seconds: int) -> None:
     done = _try(transport, purpose, seconds, secrets.token_hex(8))
     if done.exit_code == HELD:
         age, _, holder = done.text.partition(" ")
-        raise DeviceUnfit(f"{transport.device.name} is in use by {holder}, for {age} s now.")
+        raise DeviceUnfit(
+            f"{transport.device.name} is in use by {holder}, for {age} s now.",
+            "",
+            f"Wait for it, or end it: inv device.unlock --device {transport.device.name}",
+        )
 
 
 def free(transport: Transport) -> None:

@@ -36,7 +36,7 @@ def device_list(c: Context, json: bool = False) -> None:
 @command("device")
 def device_trust(c: Context, device: list[str], yes: bool = False) -> None:
     """Show the host key of a device and, when you say so, trust it from now on."""
-    (where,) = inventory.load(ROOT).select([one(device, "--device")])
+    where = inventory.load(ROOT).select_one(one(device, "--device"))
     key = trust.fetch(where)
     out.print(f"{where.name} ({key.name}) shows the {key.kind} key {key.fingerprint}")
     if key.known:
@@ -86,10 +86,10 @@ def device_discover(c: Context, json: bool = False) -> None:
 @command("device")
 def device_lock(c: Context, device: list[str], purpose: str = "work by hand", hours: str = "2") -> None:
     """Keep a device for work by hand, for some hours or until it is unlocked."""
-    (where,) = inventory.load(ROOT).select([one(device, "--device")])
+    where = inventory.load(ROOT).select_one(one(device, "--device"))
     with transport.connect(where, out.print) as link:
         lock.take(link, purpose, round(number(hours, "--hours", float) * 3600))
-    out.print(Text(f"{where.name}: yours for {hours} hours; let it go by: inv device.unlock --device {where.name}"))
+    out.print(Text(f"{where.name}: yours for {hours} h; let it go by: inv device.unlock --device {where.name}"))
 
 
 @command("device")
@@ -103,7 +103,7 @@ def device_clean(c: Context, device: list[str]) -> None:
 @command("device")
 def device_unlock(c: Context, device: list[str]) -> None:
     """End the job that holds a device, whoever started it."""
-    (where,) = inventory.load(ROOT).select([one(device, "--device")])
+    where = inventory.load(ROOT).select_one(one(device, "--device"))
     with transport.connect(where, out.print) as link:
         holder = lock.holder(link)
         lock.free(link)

@@ -116,7 +116,7 @@ def run(
 ) -> None:
     """Run a model once on a device with your own arrays, and compare with golden outputs."""
     known = inventory.load(ROOT)
-    (where,) = known.select([one(device or ["local"], "--device")])
+    where = known.select_one(one(device or ["local"], "--device"))
     prepared = pipeline.prepare(Path(one(model, "--model")), optional(objects), sim or "")
     given = [array for name in many(input) for array in arrays(Path(name), prepared.graph.inputs)]
     if encode:

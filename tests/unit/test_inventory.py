@@ -10,7 +10,7 @@ import pytest
 
 from harness.board import inventory
 from harness.board.inventory import Inventory
-from harness.errors import ConfigError
+from harness.errors import ConfigError, UsageError
 
 ROOT = Path(__file__).resolve().parents[2]
 TARGETS = "targets: {host: {}, aarch64: {}}\n"
@@ -59,6 +59,9 @@ def test_devices_are_chosen_by_name_tag_and_glob(tmp_path: Path) -> None:
     assert [device.name for device in known.select(["x", "pi*", "b"])] == ["pi1", "b", "pi2"]
     with pytest.raises(ConfigError, match=r'"pi3".*Did you mean pi[12]'):
         known.select(["pi3"])
+    assert known.select_one("b").name == "b"
+    with pytest.raises(UsageError, match=r'"pi\*" is 2 devices: pi1, pi2'):
+        known.select_one("pi*")
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from harness.bench.record import Settings, Variant
 from harness.commands.console import RUNS, command, news, out, say_json
 from harness.commands.runs import measured, model_files, plan_of, resumed, settings_of, shelf_of
 from harness.options import number
-from harness.report import terminal, trials, verdicts
+from harness.report import trials, verdicts
 
 
 @command("device", "model")
@@ -52,7 +52,7 @@ def bench_aa(
     if json:
         say_json([asdict(each) for each in noise])
     else:
-        out.print(terminal.noise(noise))
+        out.print(trials.noise(noise))
     raise Exit(code=verdicts.exit_code(done))
 
 
@@ -97,4 +97,4 @@ def bench_simulate(c: Context, runs: str = "2000", seed: str = "0", json: bool =
     if json:
         say_json([asdict(each) for each in found])
     else:
-        out.print(terminal.simulated(found))
+        out.print(trials.simulated(found))

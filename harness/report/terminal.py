@@ -11,14 +11,12 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from harness.bench.aa import Noise
 from harness.bench.instructions import Counted
 from harness.bench.kernels import Timing
 from harness.bench.matrix import Visit
 from harness.bench.outline import Outline
 from harness.bench.record import Agreement, Model, Run
 from harness.bench.refusals import Refusal
-from harness.bench.simulation import Outcome
 from harness.bench.verification import Verified
 from harness.model.graph import Array
 from harness.model.spikes import Activity
@@ -202,18 +200,6 @@ def matrix(found: Sequence[Visit]) -> RenderableType:
     return Group(table, *(Text(f"{each.place}: {each.problem}", "red") for each in found if each.problem))
 
 
-def noise(found: Sequence[Noise]) -> RenderableType:
-    """What A against A found, a line a device."""
-    lines = []
-    for each in found:
-        alarms = f"{each.false_alarms} of {each.blocks} intervals leave out 1 (5 % were promised)"
-        beyond = f"{each.verdicts} would have been called a difference"
-        lines.append(Text(f"{each.device}: {alarms}, {beyond}; noise floor {each.floor:.1%}"))
-        others = ", ".join(f"{tool}: {count}" for tool, count in each.others.items())
-        lines.append(Text(f"  of the same processes, one side after the other, others' rules call different: {others}"))
-    return Group(*lines)
-
-
 def kernels(found: Mapping[str, Sequence[Timing]], emulated: Set[str]) -> RenderableType:
     """The rates of kernels; those of an emulated device are stamped and have no share of anything."""
     table = Table(box=None, pad_edge=False, header_style="dim")
@@ -262,14 +248,3 @@ def outlines(found: Sequence[Outline]) -> RenderableType:
         lines.append(Text(f"  {rounds} rounds, {processes} processes, about {seconds} s"))
         lines += [Text(f"  $ {command}", "dim") for command in each.commands]
     return Group(*lines)
-
-
-def simulated(found: Sequence[Outcome]) -> RenderableType:
-    """How often the procedure was right about boards whose truth was known."""
-    table = Table(box=None, pad_edge=False, header_style="dim")
-    for heading in ("true ratio", "runs", "interval holds it", "interval leaves out 1", "called a difference", "pairs"):
-        table.add_column(heading, justify="right")
-    for each in found:
-        shares = (f"{share:.1%}" for share in (each.covered, each.alarms, each.called))
-        table.add_row(f"{each.truth:.3f}", str(each.runs), *shares, f"{each.pairs:.1f}")
-    return table

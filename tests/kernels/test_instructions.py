@@ -43,6 +43,10 @@ def test_a_count_is_the_same_each_time_and_stands_beside_the_others() -> None:
         assert any("NOT MODELLED" in note for note in against.notes(once))
 
 
+def test_the_program_with_everything_in_it_is_small() -> None:
+    assert build("aarch64").bytes <= 400_000
+
+
 def test_a_program_that_fails_is_not_counted() -> None:
     with pytest.raises(JobFailed, match="cannot be counted"):
         emulator.count(build("aarch64").binary, ["kernels", "--family", "abacus", "--once"])

@@ -41,7 +41,7 @@ static inline int8_t bnn_code(int32_t rescaled, int32_t zero, int32_t lo, int32_
 
 /* The code of a real number: halves go away from zero; what is no number becomes -128. */
 static inline int8_t bnn_encode(float x, float scale, int32_t zero) {
-  float steps = x / scale;
+  float steps = x * (1.0f / scale); /* a loop divides once */
   steps = steps > -1024.0f ? steps : -1024.0f;
   steps = steps < 1024.0f ? steps : 1024.0f;
   const int32_t whole = (int32_t)steps;

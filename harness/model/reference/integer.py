@@ -33,7 +33,8 @@ def decode(codes: Array, tensor: Tensor) -> Array:
 
 def encode(real: Any, tensor: Tensor) -> Array:
     """The nearest codes; halves go away from zero, what is no number to the lowest code."""
-    codes = _away(np.asarray(real, np.float32) / np.float32(tensor.scale)) + np.float32(tensor.zero_point)
+    steps = np.asarray(real, np.float32) * (np.float32(1) / np.float32(tensor.scale))
+    codes = _away(steps) + np.float32(tensor.zero_point)
     held = np.where(codes > LOWEST, np.minimum(codes, HIGHEST), LOWEST)
     return np.asarray(held).astype(np.int8)
 

@@ -26,8 +26,8 @@
  * is padded to whole words with zero bits: a pixel of C channels takes ceil(C / 32) words. Bit 0 stands for +1, bit 1 for
  * -1. A tensor of several planes keeps the words of plane 0 of a pixel first, then those of plane 1 and so on.
  * I8: codes of real numbers, scale * code - scale * zero_point, both products rounded to float32. An operation means on
- * codes what it means on the real numbers; a result is rounded to the nearest code, halves away from zero, and held
- * within -128 .. 127. Where x and y are int8, conv2d, dense, arith and mean compute in integers: the sum of products of
+ * codes what it means on the real numbers; a result, times 1 / scale as float32, is rounded to the nearest code, halves
+ * away from zero, and held within -128 .. 127. Where x and y are int8, conv2d, dense, arith and mean compute in integers: the sum of products of
  * codes, less their zero points, times the ratio r of the scales. With r = mantissa * 2^(exponent - 31), the mantissa
  * rounded to 31 bits, sum * 2^max(exponent, 0) * mantissa is shifted right by 31 and the rest by max(-exponent, 0), each
  * time rounded to the nearest, halves up: so processors with vectors do it, and so does TensorFlow Lite on them. In arith

@@ -61,6 +61,7 @@ def compare(
     expected: dict[str, Array],
     inputs: Sequence[Array],
     memory: reference.Memory | None = None,
+    allowed: dict[str, Array] | None = None,
 ) -> tuple[Proof, dict[str, Array]]:
     """Runs `after` and compares every tensor that `before` has too: bits with bits, numbers within `rounding`.
 
@@ -68,6 +69,8 @@ def compare(
         name: of the pass, for the message.
         expected: every value of `before`, from reference.trace.
         memory: what the neurons of `after` remember of the time step before.
+        allowed: how far numbers could lie apart in earlier passes, whose values `expected` still has; this one adds its
+            own.
 
     Returns:
         the flips, and every value of `after`, which the next pass is compared with.
@@ -98,6 +101,8 @@ def compare(
             elif not np.array_equal(value, twin):
                 found[node.output] = value
                 bound = sum(part.of(node.output).bound for part in magnitudes)
+                if allowed is not None:
+                    bound = allowed[node.output] = np.maximum(bound, allowed.get(node.output, np.zeros(1)))
                 if output.dtype == "i8":
                     bound = np.ones(1)  # half a code apart is a code apart after rounding
                 apart = np.abs(value.astype(np.float64) - twin)

@@ -107,3 +107,24 @@ def test_sums_of_bits_are_the_same_everywhere() -> None:
     for _, rewrite in PASSES:
         graph = rewrite(graph)
     assert near(graph, reference.trace(graph, inputs)) == (0, 8 * 8 * 16)
+
+
+def test_what_one_pass_rounds_is_no_fault_of_the_next() -> None:
+    """The values of the first graph are carried from pass to pass, and so is how far a right pass may be from them."""
+    graph = Net((1, 4, 4, 3)).op("clamp", "y", lo=-8.0, hi=8.0).graph()
+    inputs = [np.random.default_rng(0).standard_normal((1, 4, 4, 3)).astype(np.float32)]
+    values = reference.trace(graph, inputs)
+    carried = {**values, "y": values["y"] + np.float32(1e-5)}
+    proof.compare("again", graph, graph, carried, inputs, allowed={"y": np.full(1, 2e-5)})
+    for allowed in (None, {}, {"y": np.full(1, 5e-6)}):
+        with pytest.raises(WrongOutput, match="'again' changed"):
+            proof.compare("again", graph, graph, carried, inputs, allowed=allowed)
+
+
+def test_a_pass_tells_the_next_how_far_it_may_be() -> None:
+    before, after, inputs = net()
+    allowed: dict[str, Array] = {}
+    values = reference.trace(before, inputs)
+    values["bn"] = values["bn"] * np.float32(1 + 2 * UNIT)
+    proof.compare("binarise", before, after, values, inputs, allowed=allowed)
+    assert np.all(allowed["bn"] > 0)

@@ -13,14 +13,13 @@ import numpy as np
 import onnx.reference
 import pytest
 
-from benchmarks import layers, onnx_file, page, spikes, twins
+from benchmarks import layers, onnx_file, page, twins
 from benchmarks.race import Entrant, race
 from harness import abi
 from harness.cross.toolchain import ROOT
 from harness.errors import JobFailed, UsageError, WrongOutput
 from harness.model import pipeline, reference
 from harness.model.graph import Array, Builder, Graph
-from harness.model.importers import bnn
 from harness.report import verdicts
 
 IMAGE = (1, 9, 7, 4)
@@ -172,22 +171,3 @@ def test_the_report_that_is_timed_is_of_three_boards_and_thirty_pairs() -> None:
         "seed_dorefa on pi5",
         "seed_dorefa on this machine",
     ]
-
-
-def test_the_forms_of_a_spiking_layer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Float and bits are the same net and must give the same spikes; signs are another one on the same kernel."""
-    raced: list[Entrant] = []
-    monkeypatch.setattr(spikes, "race", lambda field, rounds, seed: raced.extend(field) or {})
-    layer = spikes.Layer(5, 40, 33)
-    (found,) = spikes.compare([layer], 3, 0.25, tmp_path / "bnn", tmp_path, 1, 1, lambda line: None)
-    assert (found.layer, found.steps) == (layer, 3)
-    assert [entrant.name for entrant in raced] == [spikes.FLOAT, spikes.SPIKES, spikes.SIGNS]
-    answers = {entrant.name: (tmp_path / f"{entrant.name}.y").read_bytes() for entrant in raced}
-    assert answers[spikes.FLOAT] == answers[spikes.SPIKES] != answers[spikes.SIGNS]
-    share = np.frombuffer(answers[spikes.SPIKES], np.float32).mean()
-    assert 0.05 < share < 0.95
-    for entrant in raced:
-        graph = bnn.load(tmp_path / f"{entrant.name}.bnn")
-        assert ("bconv2d" in {node.op for node in graph.nodes}) == (entrant.name != spikes.FLOAT)
-        x = np.fromfile(tmp_path / f"{entrant.name}.x", np.float32).reshape(3, 5, 5, 40)
-        assert reference.run(graph, [x])[0].tobytes() == answers[entrant.name]

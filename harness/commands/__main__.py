@@ -27,7 +27,7 @@ class Commands(Program):
         flags = [flag for context in self.collection.to_contexts() for flag in context.flags.items()]
         lists = {name for name, argument in flags if argument.kind is list}
         words = self.core.unparsed
-        for word, value in zip(words, [*words[1:], ""], strict=True):
+        for word, value in zip(words, [*words, ""][1:], strict=True):
             if (word in lists and (not value or value.startswith("--"))) or word.removesuffix("=") in lists - {word}:
                 raise ParseError(f"{word.removesuffix('=')} needs a value.")
 

@@ -32,3 +32,11 @@ def test_a_command_line_that_makes_no_sense(words: list[str], said: str) -> None
     assert said in done.stderr
     assert "--list" in done.stderr
     assert done.stdout == ""
+
+
+@pytest.mark.parametrize("words", [[], ["--list"], ["--help", "bench"]])
+def test_help_is_no_mistake(words: list[str]) -> None:
+    command = [sys.executable, "-m", "harness.commands", "--search-root", str(ROOT), *words]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "bench" in done.stdout

@@ -32,10 +32,13 @@ def rectified(site: Site, slope: float, threshold: float, most: float) -> str:
     """Keras' general ReLU: `most` bounds it above, `slope` continues it below the threshold."""
     x = site.x
     if threshold != 0.0:
-        if slope != 0.0:
-            raise site.unsupported("a ReLU with both a slope and a threshold")
-        passed = site.arith("GREATER", x, site.scalar(threshold, "threshold"), "passed")
-        return site.clamp(site.arith("MUL", x, passed, "gated"), -math.inf, most)
+        limit = site.scalar(threshold, "threshold")
+        gated = site.arith("MUL", x, site.arith("GREATER", x, limit, "passed"), "gated")
+        if slope == 0.0:
+            return site.clamp(gated, -math.inf, most)
+        below = site.clamp(site.arith("SUB", limit, x, "missing"), 0.0, math.inf, "below")
+        lost = site.arith("MUL", below, site.scalar(slope, "slope"), "lost")
+        return site.arith("SUB", site.clamp(gated, -math.inf, most, "held"), lost)
     if slope == 0.0:
         return site.clamp(x, 0.0, most)
     if most == math.inf:

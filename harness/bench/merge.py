@@ -10,6 +10,7 @@ from typing import Any
 
 from harness.bench import store
 from harness.bench.record import Caveat, Device, Model, Run
+from harness.board import inventory
 from harness.errors import UsageError
 
 # Facts that make two measurements of one board unlike, with how to find them in its record.
@@ -62,9 +63,7 @@ def across(run: Run, before: str, after: str, new_id: str) -> Run:
         UsageError: one of them is emulated, so that its times say nothing.
     """
     old, new = (next(device for device in run.devices if device.name == name) for name in (before, after))
-    for device in (old, new):
-        if device.emulated:
-            raise UsageError(f"{device.name} is emulated.", "Its times prove nothing, so there is nothing to compare.")
+    real(old, new)
     names = [model.name for model in run.models]
     both = _joined(old, new, names, before).model_copy(update={"name": f"{after} against {before}"})
     made = _against(run, run, names, before, [both], new_id)
@@ -76,6 +75,17 @@ def across(run: Run, before: str, after: str, new_id: str) -> Run:
         advice="This compares boards, one after the other, not models.",
     )
     return made.model_copy(update={"caveats": (*made.caveats, differ)})
+
+
+def real(*devices: Device | inventory.Device) -> None:
+    """Refuses to compare boards of which one is emulated.
+
+    Raises:
+        UsageError: one is.
+    """
+    for device in devices:
+        if device.emulated:
+            raise UsageError(f"{device.name} is emulated.", "Its times prove nothing, so there is nothing to compare.")
 
 
 def _named(model: str, where: str) -> str:

@@ -219,6 +219,7 @@ def compare(
     settings = settings_of(rounds, budget, precision, delta, cold).model_copy(update={"layer_rounds": LAYER_ROUNDS})
     if before.device or after.device:
         boards = variants.boards(before, after)
+        merge.real(*inventory.load(ROOT).select(list(boards)))
         field = variants.side_by_side(model_files(model), Variant())
         run = measured(fleet.bench(plan_of("bench", field, boards, toolchain, settings, seed, objects, sim), RUNS))
         done = merge.across(run, *boards, stored.new_id())

@@ -62,6 +62,7 @@ def test_threads_are_swept_and_caches_made_cold(inv: Inv) -> None:
         (["compare"], "needs a baseline"),
         (["compare", "--baseline", "no-such-branch"], "no git revision 'no-such-branch'"),
         (["compare", "--baseline", "device=pi4"], "Boards are compared with each other"),
+        (["compare", "--baseline", "device=local", "--candidate", "device=qemu-armv7"], "qemu-armv7 is emulated"),
         (["bench", "--threads", "1,two"], "--threads takes a number"),
         (["bench", "--threads", "1,2", "--twin"], "two baselines"),
         (["history", "--store", "oracool://host/x"], "does not know what 'oracool' is"),

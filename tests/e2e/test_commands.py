@@ -31,7 +31,7 @@ class Inv:
     def __call__(self, *words: str | Path) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", "invoke", "--search-root", str(ROOT), *map(str, words)]
         environment = os.environ | {"BITRIG_RUNS": str(self.folder / "runs"), "NO_COLOR": "1"}
-        return subprocess.run(command, cwd=self.folder, env=environment, capture_output=True, text=True, timeout=300)
+        return subprocess.run(command, cwd=self.folder, env=environment, capture_output=True, text=True, timeout=900)
 
     def json(self, *words: str | Path) -> Any:
         done = self(*words, "--json")

@@ -55,7 +55,7 @@ def test_a_killed_bench_loses_nothing_and_goes_on(tmp_path: Path, kill: int) -> 
     broken, reported = killed(tmp_path, draw.choice([0, ROUNDS - 1]) if kill > 1 else kill * 3, draw.uniform(0, 3))
     assert len(rounds_of(broken)) >= reported
     process = start(tmp_path, "--resume", broken.id)
-    _, said = process.communicate(timeout=300)
+    _, said = process.communicate(timeout=900)
     assert process.returncode == 0, said
     whole = store.load(store.find(tmp_path / "runs", broken.id))
     assert whole.finished

@@ -40,7 +40,7 @@ def scheduler(state: object, tmp_path: Path) -> Iterator[str]:
         offer = ["--resources", f"board-{host}=1 qemu-aarch64=1", "--nthreads", "2", "--no-dashboard", "--name", host]
         servers.append(["worker", address, "--host", "127.0.0.1", *offer])
     running: list[subprocess.Popen[bytes]] = []
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "BITRIG_RUNS": str(tmp_path / "runs")}
     for words in servers:
         with (tmp_path / f"{words[0]}-{len(running)}.log").open("wb") as log:
             running.append(subprocess.Popen([DASK, *words], cwd=ROOT, env=environment, stdout=log, stderr=log))
@@ -101,7 +101,7 @@ def test_a_board_that_fails_is_a_result(board: Device, scheduler: str, tmp_path:
 
 def test_the_example_benches_on_a_lab_host(boards: object, scheduler: str) -> None:
     command = [sys.executable, "-m", "examples.spread", scheduler, "qemu-aarch64", "models/seed_dorefa.h5"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300)
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=900)
     assert re.fullmatch(r"qemu-aarch64 \d{8}-\d{6}-\w+\n", done.stdout), done.stderr
 
 

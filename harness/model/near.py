@@ -14,6 +14,7 @@ import numpy as np
 from harness import abi
 from harness.model import reference
 from harness.model.graph import Array, Graph, Node
+from harness.model.reference import integer
 from harness.model.rounding import Magnitudes
 
 _ORDERED = frozenset({"conv2d", "conv2d_transpose", "dense", "avg_pool2d", "mean", "softmax"})
@@ -80,17 +81,22 @@ class _Free:
 
 def _free(graph: Graph, values: Mapping[str, Array], producers: Mapping[str, Node], tensor: str) -> _Free:
     node = producers.get(tensor)
+    if graph.tensors[tensor].dtype == "i8":
+        return _Free(integer.decode(values[tensor], graph.tensors[tensor]))
     if node is None:
         return _Free(values[tensor])
     if node.op in ("clamp", "max_pool2d", "reshape"):
         behind = _free(graph, values, producers, str(node.inputs[0]))
         if node.op == "clamp":
             return _Free(behind.value, max(behind.lo, node.params["lo"]), min(behind.hi, node.params["hi"]))
-        moved = reference.apply(node.op, [behind.value], node.params, graph.tensors[tensor])
+        moved = reference.apply(
+            node.op, [behind.value], node.params, graph.tensors[tensor], inputs=graph.operands(node)
+        )
         return _Free(moved, behind.lo, behind.hi)
     lo, hi = (float(node.params.get(end, default)) for end, default in (("lo", -np.inf), ("hi", np.inf)))
     if np.isinf(lo) and np.isinf(hi):
         return _Free(values[tensor])
     operands = [None if name is None else reference.operand(graph.tensors[name], values) for name in node.inputs]
     params = {**node.params, "lo": -np.inf, "hi": np.inf}
-    return _Free(reference.apply(node.op, operands, params, graph.tensors[tensor]), lo, hi)
+    value = reference.apply(node.op, operands, params, graph.tensors[tensor], inputs=graph.operands(node))
+    return _Free(value, lo, hi)

@@ -123,6 +123,18 @@ def test_functions_between_codes_are_tables() -> None:
     assert ops(lowered(b, [codes])) == [("lookup", "i8")]
 
 
+def test_a_table_that_changes_nothing_goes_and_the_next_one_is_made() -> None:
+    """What read the first one's codes was put back behind its own readers."""
+    b = Builder("net")
+    x = b.input("x", X, **GRID)
+    wide = b.node("clamp", "wide", (b.node("convert", "real", (x,)),), lo=-100.0, hi=100.0)
+    same = b.node("convert", "same", (wide,), **GRID)
+    bent = b.node("unary", "bent", (b.node("convert", "again", (same,)),), kind=abi.constant("BNN_TANH"))
+    b.output(b.node("convert", "y", (b.node("clamp", "top", (bent,), lo=-0.5, hi=1.0),), dtype="i8", scale=0.01))
+    codes = np.random.default_rng(3).integers(-128, 128, X).astype(np.int8)
+    assert [op for op, _ in ops(lowered(b, [codes]))] == ["lookup"]
+
+
 def test_sums_read_and_write_codes() -> None:
     b = Builder("net")
     codes = b.input("x", X, **GRID)

@@ -7,6 +7,7 @@ writes codes itself, and so does what a binary convolution gives.
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -78,7 +79,7 @@ def _tabulate(work: Rewrite, node: Node) -> None:
     if x.shape != y.shape:
         return
     found: dict[str, Array] = {source: np.arange(integer.LOWEST, integer.HIGHEST + 1).astype(np.int8)}
-    for part in sorted(region, key=list(work.nodes.values()).index):
+    for part in _in_order(work, region, source):
         tensors = [None if name is None else work.tensors[name] for name in part.inputs]
         operands = [_flat(tensor, found) for tensor in tensors]
         output = replace(work.tensors[part.output], shape=(len(found[source]),))
@@ -93,6 +94,15 @@ def _tabulate(work: Rewrite, node: Node) -> None:
         return
     table = work.constant(f"{node.name}/table", results, "i8")
     work.add(replace(node, op="lookup", inputs=(source, table), params={}))
+
+
+def _in_order(work: Rewrite, region: Sequence[Node], source: str) -> Iterator[Node]:
+    """The nodes, each after those it reads. In the graph, what was put back stands behind its readers."""
+    known, waiting = {source}, list(region)
+    while waiting:
+        at = next(at for at, part in enumerate(waiting) if known.issuperset(work.varying(part)))
+        known.add(waiting[at].output)
+        yield waiting.pop(at)
 
 
 def _uniform(work: Rewrite, node: Node) -> bool:

@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 
 from harness import abi
-from harness.model import reference
+from harness.model import container, reference
 from harness.model.graph import Array, Builder
 from tests.kernels import test_ops
 from tests.kernels.runtime import Runtime
+from tests.kernels.test_loader import refused, signed
 from tests.kernels.test_ops import CODES, OPEN, packed, window
 
 Case = Callable[[Builder, np.random.Generator], None]
@@ -222,3 +223,64 @@ def test_every_operation_has_a_case() -> None:
         each(build, np.random.default_rng(0))
         used |= {node.op for node in build.nodes}
     assert used == set(abi.ops())
+
+
+def small_net() -> bytes:
+    """Every operation that computes on codes, one after the other."""
+    b, rng = Builder("net"), np.random.default_rng(7)
+    x = b.input("x", (1, 6, 6, 8), **X)
+    params = {"window": window(3, pads=PADS), **OPEN, **X}
+    x = b.node("conv2d", "conv", (x, *weighted(b, rng, 8, 3, 3, 8)), groups=1, **params)
+    x = b.node("conv2d", "depthwise", (x, *weighted(b, rng, 8, 3, 3, 1)), groups=8, **params)
+    x = b.node("lookup", "lookup", (x, b.constant("t", codes(rng, 256), "i8")), **X)
+    x = b.node("arith", "add", (x, x), kind=abi.constant("BNN_ADD"), **OPEN, **Y)
+    x = b.node("mean", "mean", (x,), axes=0b0110, **X)
+    x = b.node("dense", "dense", (x, *weighted(b, rng, 5, 8)), **OPEN, **Y)
+    x = b.node("softmax", "softmax", (x,), beta=1.0, **X)
+    b.output(b.node("convert", "real", (x,)))
+    return container.encode(b.graph())
+
+
+def test_flipped_bytes_of_a_net_of_codes(runtime: Runtime) -> None:
+    """An error or a model, never a signal."""
+    model, rng = small_net(), np.random.default_rng(8)
+    assert runtime.info(model).code == 0
+    size = abi.ffi().sizeof("struct bnn_header")
+    header = abi.struct("header")
+    abi.ffi().buffer(header)[:] = model[:size]
+    for at in range(size, header.data_offset, 11):
+        image = bytearray(model)
+        image[at] ^= int(rng.integers(1, 256))
+        answer = runtime.info(signed(image))
+        if answer.code:
+            refused(answer)
+
+
+@pytest.mark.parametrize(
+    ("what", "message"),
+    [
+        ({"scale": 0.0}, "scale: not a positive number"),
+        ({"scale": -1.0}, "scale: not a positive number"),
+        ({"scale": float("nan")}, "scale: not a positive number"),
+        ({"scale": 1e-30}, "a ratio of"),
+        ({"zero_point": 128}, "zero_point: not a code"),
+    ],
+)
+def test_a_grid_must_be_one(what: dict[str, Any], message: str, runtime: Runtime) -> None:
+    b, rng = Builder("net"), np.random.default_rng(9)
+    b.output(b.node("dense", "dense", (b.input("x", (1, 8), **X), *weighted(b, rng, 3, 8)), **OPEN, **{**Y, **what}))
+    assert message in refused(runtime.info(container.encode(b.graph())), "MALFORMED")["message"]
+
+
+def test_weights_need_their_scales(runtime: Runtime) -> None:
+    b, rng = Builder("net"), np.random.default_rng(9)
+    weights = weighted(b, rng, 3, 8)[:2]
+    b.output(b.node("dense", "dense", (b.input("x", (1, 8), **X), *weights), **OPEN, **Y))
+    assert "scales" in refused(runtime.info(container.encode(b.graph())), "MALFORMED")["message"]
+
+
+def test_sums_that_32_bits_do_not_hold_are_refused(runtime: Runtime) -> None:
+    b = Builder("net")
+    weights = b.constant("w", np.ones((1, 40_000)), "i8"), None, b.constant("s", np.full(1, 0.01))
+    b.output(b.node("dense", "dense", (b.input("x", (1, 40_000), **X), *weights), **OPEN, **Y))
+    refused(runtime.info(container.encode(b.graph())), "LIMIT")

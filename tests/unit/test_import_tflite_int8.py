@@ -87,6 +87,13 @@ CASES = {
         grids=(X, ((1 / 256,), (-128,))),
     ),
     "pad": Case("PAD", (1, 10, 11, 16), numbers=[[0, 0], [1, 1], [1, 2], [0, 0]], grids=(X, X)),
+    "enlarge": Case(
+        "RESIZE_NEAREST_NEIGHBOR",
+        (1, 16, 24, 16),
+        numbers=[16, 24],
+        table="ResizeNearestNeighborOptions",
+        grids=(X, X),
+    ),
     "logistic": Case("LOGISTIC", IMAGE, grids=(X, ((1 / 256,), (-128,))), native=False),
     "relu": Case("RELU", IMAGE, native=False),
     "requantise": Case("QUANTIZE", IMAGE, native=False),

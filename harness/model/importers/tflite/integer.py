@@ -11,6 +11,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from harness.model.importers.tflite import quantised
 from harness.model.importers.tflite.container import Tensor
 from harness.model.importers.tflite.translation import Translation
 
@@ -78,26 +79,8 @@ def _is_layer(t: Translation) -> bool:
     return sound and (len(weight.scales) == 1 or (weight.axis == axis and len(weight.scales) == filters))
 
 
-_MOVES = (
-    "MAX_POOL_2D",
-    "AVERAGE_POOL_2D",
-    "RESHAPE",
-    "SQUEEZE",
-    "EXPAND_DIMS",
-    "TRANSPOSE",
-    "CONCATENATION",
-    "PACK",
-    "UNPACK",
-    "SPLIT",
-    "SPLIT_V",
-    "SLICE",
-    "STRIDED_SLICE",
-    "SPACE_TO_DEPTH",
-    "DEPTH_TO_SPACE",
-    "PAD",
-)
 _RULES: dict[str, Callable[[Translation], bool]] = {
     **dict.fromkeys(("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED"), _is_layer),
     **dict.fromkeys(("ADD", "SUB", "MUL", "MEAN", "SOFTMAX"), _on_grids),
-    **dict.fromkeys(_MOVES, _on_one_grid),
+    **dict.fromkeys((*quantised.MOVING, "AVERAGE_POOL_2D"), _on_one_grid),
 }

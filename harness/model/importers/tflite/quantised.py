@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Integer tensors of TFLite, described as real numbers on a grid: value = scale * (q - zero_point).
+"""Tensors of uint8 and int16, described as real numbers on a grid: value = scale * (q - zero_point).
 
-An integer operator is its float operator followed by rounding to the grid of its output, which is how the file came to
-be. The reference then differs from TFLite's fixed-point arithmetic in the last step at most, and a later analysis can
-tell from the values alone that the layer is an integer layer.
+An operator on them is its float operator followed by rounding to the grid of its output, which is how the file came to
+be. The reference then differs from TFLite's fixed-point arithmetic in the last step at most. Int8 has operations of its
+own: `integer`.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from harness.model.importers.tflite.translation import FREE, Translation
 
 RANGES = {"INT8": (-128, 127), "UINT8": (0, 255), "INT16": (-32768, 32767)}
 
-_MOVING = frozenset(
+MOVING = frozenset(
     {
         "MAX_POOL_2D",
         "RESHAPE",
@@ -56,7 +56,7 @@ def to_codes(t: Translation, name: str, tensor: Tensor) -> str:
 def to_grid(t: Translation, name: str, tensor: Tensor) -> str:
     """The nearest values that the tensor of the file can hold."""
     scale, zero_point = _grid(tensor)
-    if t.operator.kind in _MOVING and all(
+    if t.operator.kind in MOVING and all(
         t.container.tensors[index].scales == tensor.scales
         for index in t.operator.inputs
         if index is not None and t.container.tensors[index].dtype == tensor.dtype

@@ -272,6 +272,27 @@ def test_a_convolution_of_an_image_taken_apart_is_a_dilated_one(kind: str, tmp_p
     np.testing.assert_allclose(reference.run(graph, [X])[0], expected, atol=1e-5)
 
 
+def test_a_product_over_the_last_axis_between_computed_shapes(tmp_path: Path) -> None:
+    """What the file states for the rows between is wrong where its batch was open."""
+    tensors = {
+        "x": Tensor(X.shape),
+        "sizes": Tensor((2,), np.int32),
+        "w": constant(W),
+        "rows": Tensor((1, 1)),
+        "product": Tensor((1, 5)),
+        "y": Tensor((1, 4, 6, 5)),
+    }
+    operators = [
+        Operator("SHAPE", ["x"], ["sizes"]),
+        Operator("RESHAPE", ["x", "sizes"], ["rows"]),
+        Operator("FULLY_CONNECTED", ["rows", "w", ""], ["product"], "FullyConnectedOptions"),
+        Operator("RESHAPE", ["product", "sizes"], ["y"]),
+    ]
+    graph = _load(tmp_path, write(tensors, operators, ["x"], ["y"]))
+    assert [node.op for node in graph.nodes] == ["dense"]
+    np.testing.assert_allclose(reference.run(graph, [X])[0], X @ W.T, atol=1e-5)
+
+
 def test_what_only_computes_a_shape_is_left_out(tmp_path: Path) -> None:
     tensors = {
         "x": Tensor(X.shape),

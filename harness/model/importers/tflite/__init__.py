@@ -13,7 +13,7 @@ from harness.errors import ModelError, UnsupportedModel
 from harness.model import bits
 from harness.model.graph import Graph
 from harness.model.importers.folding import FoldingBuilder
-from harness.model.importers.tflite import dilated, elementwise, integer, lce, linear, quantised, shaping
+from harness.model.importers.tflite import dilated, elementwise, integer, lce, linear, quantised, shaping, tensordot
 from harness.model.importers.tflite.container import Container, Operator, Tensor, read
 from harness.model.importers.tflite.translation import Translation, short
 
@@ -38,7 +38,7 @@ def load(path: Path, objects: Path | None = None) -> Graph:
         ModelError, UnsupportedModel: see `importers.load`.
     """
     content = path.read_bytes()
-    container = dilated.joined(read(path.name, content))
+    container = tensordot.joined(dilated.joined(read(path.name, content)))
     operators = _needed(container)
     _check_known(path.name, container, operators)
     graph = FoldingBuilder(path.stem, len(content))

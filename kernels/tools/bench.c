@@ -109,6 +109,7 @@ static void samples_report(const struct samples *samples) {
   bnn_json_string(&json, "unit", "ns");
   bnn_json_integer(&json, "batch", (int64_t)samples->batch);
   if (samples->flood) bnn_json_integer(&json, "cold_bytes", (int64_t)flood_bytes(samples->flood));
+  if (samples->handicap) bnn_json_integer(&json, "handicap_steps", (int64_t)samples->handicap);
   bnn_json_array(&json, "ns");
   for (size_t i = 0; i < samples->count; i++) bnn_json_number(&json, NULL, samples->ns[i]);
   bnn_json_end_array(&json);

@@ -110,6 +110,16 @@ def test_a_broken_transfer_goes_on_where_it_stopped(transport: Transport, tmp_pa
     assert transport.get(path) == content
 
 
+def test_a_tail_that_arrives_twice_is_there_once(transport: Transport) -> None:
+    """A connection that was given up may deliver what it carried after another has begun to send the same."""
+    content = b"a" * 60_000 + b"b" * 40_000
+    path = f"{transport.workdir}/it's a part"
+    transport.put(content[:70_000], path)
+    for _ in range(2):
+        transport.put(content, path, offset=60_000)
+        assert transport.get(path) == content
+
+
 def test_damage_on_the_way_is_found_and_mended(transport: Transport, tmp_path: Path) -> None:
     (tmp_path / "model").write_bytes(os.urandom(1000))
     path = deploy.push(transport, {"model": tmp_path / "model"}).paths["model"]

@@ -6,12 +6,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from harness.bench import store
 from harness.bench.record import Caveat, Device, Model, Run
-from harness.board import inventory
 from harness.errors import UsageError
+
+if TYPE_CHECKING:  # a report compares too, and reaches no board
+    from harness.board import inventory
 
 # Facts that make two measurements of one board unlike, with how to find them in its record.
 KEY_FACTS: dict[str, Callable[[Device], Any]] = {

@@ -18,7 +18,8 @@ def measure(board: Board, seed: int, past: Mapping[str, Case]) -> None:
     """Profiles and counts every model that has neither yet."""
     _profile(board, seed, {name for name, case in past.items() if case.profile})
     for name in [name for name in board.subjects if name not in past or past[name].counts is None]:
-        _count(board, name)
+        if not _count(board, name):
+            return  # a board that cannot count for one model can for none: told once
 
 
 def _profile(board: Board, seed: int, done: set[str]) -> None:
@@ -47,8 +48,12 @@ def _together(profiles: list[dict[str, Any]]) -> Profile:
     return Profile(layers=tuple(rows), overhead=median(float(p.get("overhead_ns", 0.0)) for p in profiles))
 
 
-def _count(board: Board, name: str) -> None:
-    """Instructions of layers, where the board's CPU and system count them: few emulators do, many boards do not let."""
+def _count(board: Board, name: str) -> bool:
+    """Instructions of layers, where the board's CPU and system count them: few emulators do, many boards do not let.
+
+    Returns:
+        whether the board could.
+    """
     words = [*process.arguments(board.subjects[name], board.device, board.paths, board.settings), "--count"]
     words[words.index("--threads") + 1] = "1"  # the counter is one thread's
     events, _ = job.collect(board.link, board.program(name), words)
@@ -56,8 +61,9 @@ def _count(board: Board, name: str) -> None:
     if "inference" not in found:
         why = found.get("missing", "this revision of the runtime cannot")
         board.emit(Told(board.device.name, f"instructions are not counted: {why}"))
-        return
+        return "missing" not in found
     layers = tuple(
         LayerCount(**{key: layer[key] for key in ("name", "op", "kernel", "count")}) for layer in found["layers"]
     )
     board.emit(Counted(board.device.name, name, Counts(inference=found["inference"], layers=layers)))
+    return True

@@ -19,7 +19,16 @@ const char *instructions_open(void) {
       .exclude_hv = 1,
   };
   counter = (int)syscall(SYS_perf_event_open, &wanted, 0, -1, -1, 0ul);
-  return counter < 0 ? strerror(errno) : NULL;
+  if (counter >= 0) return NULL;
+  switch (errno) {
+    case EACCES:
+    case EPERM: return "the system lets no program read its counter (kernel.perf_event_paranoid above 2)";
+    case ENOENT:
+    case ENODEV:
+    case EOPNOTSUPP: return "this CPU, or the virtual machine around it, has no counter";
+    case ENOSYS: return "this system has no counter that a program may read";
+    default: return strerror(errno);
+  }
 }
 
 uint64_t instructions_read(void) {

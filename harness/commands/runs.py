@@ -6,7 +6,8 @@ from __future__ import annotations
 import os
 import secrets
 import webbrowser
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NoReturn
@@ -20,10 +21,10 @@ from harness.bench.events import Event, Finished
 from harness.bench.record import Run, Settings, Variant
 from harness.bench.variants import Entrant
 from harness.board import inventory, lab
-from harness.commands.console import RUNS, command, out, relative, say, say_json, toolchain_of, typed
+from harness.commands.console import RUNS, command, news, out, relative, say, say_json, telling, toolchain_of, typed
 from harness.commands.following import following
 from harness.cross.toolchain import ROOT
-from harness.errors import UsageError
+from harness.errors import BitrigError, UsageError
 from harness.options import many, number, span
 from harness.options import path as optional
 from harness.report import export, past, terminal, verdicts
@@ -41,6 +42,25 @@ def default_devices(known: inventory.Inventory) -> list[str]:
     """This machine, and every stand-in board that is up."""
     up = {standing.name for standing in lab.status() if standing.up}
     return ["local", *(device.name for device in known.devices.values() if device.emulated and device.lab in up)]
+
+
+@contextmanager
+def standing_in(device: Iterable[str]) -> Iterator[None]:
+    """The usual stand-in boards, up while a bench lasts that names no device; what was up before stays up."""
+    missing = [each.name for each in lab.status() if each.name in lab.USUAL and not each.up]
+    if many(device) or not missing:
+        yield
+        return
+    try:
+        with telling() as tell:
+            for line in lab.up(missing):
+                tell(line)
+    except BitrigError as error:
+        news.print(f"! This machine emulates no board now: {error}", markup=False)
+    try:
+        yield
+    finally:
+        list(lab.down(missing))
 
 
 def model_files(given: Iterable[str]) -> list[Path]:
@@ -178,10 +198,12 @@ def bench(
     else:
         field = variants.side_by_side(model_files(model), variant, twin)
     settings = settings_of(rounds, budget, precision, cold=cold)
-    plan = plan_of("bench", field, device, toolchain, settings, seed, objects, sim)
-    if dry_run:
-        outlined(plan, json)
-    show(measured(fleet.bench(plan, RUNS)), shelf, json)
+    with standing_in(device):
+        plan = plan_of("bench", field, device, toolchain, settings, seed, objects, sim)
+        if dry_run:
+            outlined(plan, json)
+        done = measured(fleet.bench(plan, RUNS))
+    show(done, shelf, json)
 
 
 @command("baseline", "candidate", "device", "model")

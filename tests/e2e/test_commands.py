@@ -120,6 +120,17 @@ def test_run_compares_writes_and_goes_sample_by_sample(inv: Inv) -> None:
     assert "1 of 30 values differ, most at 14" in wrong.stdout
 
 
+def test_a_bench_of_no_device_emulates_boards_while_it_lasts(inv: Inv, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(inv.folder / "state"))
+    run = inv.json("bench", "--model", DOREFA, "--rounds", "1")
+    assert {device["name"]: device["emulated"] for device in run["devices"]} == {
+        "local": False,
+        "qemu-aarch64": True,
+        "qemu-armv7": True,
+    }
+    assert not any(each["up"] for each in inv.json("lab.status"))
+
+
 def test_bench_leaves_a_record_and_a_report(inv: Inv) -> None:
     nets = ",".join(str(ROOT / "models" / f"seed_{name}.h5") for name in ("float", "ste_sign", "dorefa"))
     done = inv("bench", "--model", nets, "--rounds", "2", "--seed", "1", "--device", "local")

@@ -8,16 +8,13 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from statistics import median
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from invoke.context import Context
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from benchmarks import layers as float_layers
-from benchmarks import nets as whole_nets
-from benchmarks import spikes as spiking
 from harness.board import inventory
 from harness.commands.console import command, out, say_json, telling
 from harness.cross import build
@@ -27,6 +24,11 @@ from harness.model import pipeline
 from harness.model.pipeline import SPIKE_RATE, STEPS
 from harness.options import many, number, path
 from harness.report import words
+
+if TYPE_CHECKING:  # what a benchmark needs takes half a second to load, which no other command is to wait for
+    from benchmarks import layers as float_layers
+    from benchmarks import nets as whole_nets
+    from benchmarks import spikes as spiking
 
 ROUNDS, SEED = 7, 1
 HELP = {"net": "a model of the corpus by its name (repeat or separate by commas); all whole nets where absent"}
@@ -48,6 +50,8 @@ def nets(
     json: bool = False,
 ) -> None:
     """Whole nets side by side: bitrig, the Larq Compute Engine, and their float and int8 twins in onnxruntime."""
+    from benchmarks import nets as whole_nets
+
     items = whole_nets.chosen(_corpus(corpus), many(net))
     settings = (number(rounds, "--rounds") or ROUNDS, number(seed, "--seed") or SEED)
     with telling() as tell, tempfile.TemporaryDirectory() as folder:
@@ -68,6 +72,9 @@ def layers(
     json: bool = False,
 ) -> None:
     """The float layers of binary nets, each in our runtime and in onnxruntime."""
+    from benchmarks import layers as float_layers
+    from benchmarks import nets as whole_nets
+
     items = whole_nets.chosen(_corpus(corpus), many(net))
     settings = (number(rounds, "--rounds") or ROUNDS, number(seed, "--seed") or SEED)
     wanted = [layer for item in items for layer in float_layers.of(item.name, pipeline.prepare(item.path).binary)]
@@ -94,6 +101,8 @@ def spikes(
     json: bool = False,
 ) -> None:
     """Layers of spiking networks: float convolutions, bits behind spikes, and bits behind signs."""
+    from benchmarks import spikes as spiking
+
     count, share = number(steps, "--steps") or STEPS, (number(rate, "--rate") or 100 * SPIKE_RATE) / 100
     with telling() as tell, tempfile.TemporaryDirectory() as folder:
         places = build.build("host").binary, Path(folder)
@@ -108,7 +117,7 @@ def spikes(
 @command()
 def page(c: Context, model: str | None = None, json: bool = False) -> None:
     """What the report of a model on three boards costs: its size, the time to make it, and until Chromium shows it."""
-    from benchmarks import page as report  # a browser and a page, which no other command needs
+    from benchmarks import page as report
 
     with tempfile.TemporaryDirectory() as folder:
         found = report.cost(path(model) or ROOT / "models" / "seed_dorefa.h5", Path(folder))
@@ -168,6 +177,8 @@ def _form(raced: spiking.Raced) -> dict[str, Any]:
 
 
 def _spikes(found: Sequence[spiking.Raced]) -> RenderableType:
+    from benchmarks import spikes as spiking
+
     table = _table(("layer and its neurons",), (spiking.FLOAT, spiking.SPIKES, "float over it", "95 %", spiking.SIGNS))
     for each in found:
         ratio = each.times[spiking.FLOAT].over(each.times[spiking.SPIKES])

@@ -130,8 +130,8 @@ class _Session:
         told = ""
         while reservation.state == WAITING and time.monotonic() < limit:
             held = "; ".join(f"{name} is held by {by}" for name, by in self._candidates().items() if by)
-            if held != told:
-                tell(f"{device.name}: waiting for a board with {wanted}: {held or 'others are before us'}")
+            if held and held != told:  # one that nobody holds is given out at the coordinator's next turn
+                tell(f"{device.name}: waiting for a board with {wanted}: {held}")
                 told = held
             time.sleep(POLL)
             reservation = self.call("PollReservation", token=reservation.token).reservation

@@ -174,6 +174,46 @@ def test_grouped_and_padded_convolutions(tmp_path: Path, padding: Any) -> None:
     assert steps(path, np.ones((1, 4, 6, 6)), "sinabs").shape == (1, 8, size, size)
 
 
+@pytest.mark.parametrize(
+    ("stride", "padding", "dilation", "groups", "sides"),
+    [(1, 0, 1, 1, (0, 0)), (2, 3, 1, 2, (3, 3)), (1, "same", 3, 1, (4, 5)), (3, "valid", 2, 4, (0, 0))],
+)
+def test_convolutions_along_a_line(
+    tmp_path: Path, stride: int, padding: Any, dilation: int, groups: int, sides: tuple[int, int]
+) -> None:
+    size = 3 if dilation == 2 else 4
+    draw = np.random.default_rng(5)
+    weight, bias = draw.standard_normal((8, 4 // groups, size)).astype(np.float32), draw.standard_normal(8)
+    fields = {"type": "Conv1d", "weight": weight, "bias": bias, "input_shape": 19, "stride": stride}
+    layer = {**fields, "padding": padding, "dilation": dilation, "groups": groups}
+    x = draw.standard_normal((3, 4, 19)).astype(np.float32)
+    padded = np.pad(x, ((0, 0), (0, 0), sides))
+    reach = dilation * (size - 1)
+    windows = np.stack(
+        [padded[..., at : at + reach + 1 : dilation] for at in range(0, padded.shape[-1] - reach, stride)]
+    )
+    windows = windows.transpose(1, 0, 2, 3).reshape(3, -1, groups, 4 // groups, size)
+    expected = np.einsum("tlgik,goik->tgol", windows, weight.reshape(groups, -1, 4 // groups, size))
+    expected = expected.reshape(3, 8, -1) + bias[:, np.newaxis]
+    path = nir.chain(tmp_path / "m.nir", [4, 19], layer)
+    np.testing.assert_allclose(steps(path, x, "sinabs"), expected, rtol=1e-4, atol=1e-5)
+
+
+def test_neurons_along_a_line_and_what_reads_them_flat(tmp_path: Path) -> None:
+    limits = np.random.default_rng(1).uniform(0.1, 1, (3, 7)).astype(np.float32)
+    weight = np.random.default_rng(2).standard_normal((5, 21)).astype(np.float32)
+    x = np.random.default_rng(3).uniform(0, 1, (1, 3, 7)).astype(np.float32)
+    neurons = nir.spiking(threshold=limits)
+    path = nir.chain(tmp_path / "a.nir", [3, 7], neurons)
+    fired = steps(path, x, "sinabs")
+    np.testing.assert_array_equal(fired[0], x[0] >= limits)
+    flat = nir.chain(tmp_path / "b.nir", [3, 7], neurons, {"type": "Flatten", "start_dim": 0, "end_dim": -1})
+    np.testing.assert_array_equal(steps(flat, x, "sinabs"), fired.reshape(1, 21))
+    dense = nir.chain(tmp_path / "c.nir", [3, 7], neurons, {"type": "Flatten", "end_dim": 1, "start_dim": 0},
+                      {"type": "Linear", "weight": weight})  # fmt: skip
+    np.testing.assert_allclose(steps(dense, x, "sinabs"), fired.reshape(1, 21) @ weight.T, rtol=1e-4)
+
+
 # --- whole numbers --------------------------------------------------------------------------------------------------
 
 
@@ -273,10 +313,10 @@ def test_a_cut_file_is_refused(tmp_path: Path, size: int) -> None:
 
 
 def test_nodes_that_nobody_knows_are_all_named(tmp_path: Path) -> None:
-    path = nir.chain(tmp_path / "m.nir", [4], {"type": "Delay", "delay": np.ones(4)}, {"type": "Conv1d"})
+    path = nir.chain(tmp_path / "m.nir", [4], {"type": "Slice", "axis": 1}, {"type": "Conv3d"})
     with pytest.raises(UnsupportedModel) as caught:
         importers.load(path)
-    assert caught.value.operations == ("Conv1d", "Delay")
+    assert caught.value.operations == ("Conv3d", "Slice")
 
 
 def test_recurrence_is_refused(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from harness.model import simulation
 from harness.model.graph import Builder, Graph
 from harness.model.importers.nir import layers, neurons
 from harness.model.importers.nir.container import Entry, read
-from harness.model.importers.nir.layers import Site, Value
+from harness.model.importers.nir.layers import Site, Value, spatial
 from harness.model.simulation import PRESETS, Simulation
 
 _FUNCTIONS = {**layers.FUNCTIONS, **neurons.FUNCTIONS}
@@ -85,13 +85,15 @@ def _writer(entries: tuple[Entry, ...]) -> str:
 
 def _input(build: Builder, entry: Entry, rules: Simulation) -> Value:
     shape = entry.shape("shape")
-    if shape is None or len(shape) not in (1, 3):
-        raise entry.broken("its shape is neither an image [C, H, W] nor a vector [F]")
+    if shape is None or not 1 <= len(shape) <= 3:
+        raise entry.broken("its shape is neither an image [C, H, W] nor a signal [C, L] nor a vector [F]")
     name = build.input(entry.name, (1, *shape))
     if rules.input == "spikes":
         build.levels[name] = _SPIKES
     if len(shape) == 1:
         return Value(name, shape)
+    if len(shape) == 2:
+        name = build.node("reshape", f"{entry.name}/row", (name,), (1, *spatial(shape)))
     image = build.node("transpose", f"{entry.name}/nhwc", (name,), permutation=[0, 2, 3, 1, 4, 5])
     return Value(image, shape)
 
@@ -111,12 +113,12 @@ def _sum(build: Builder, entry: Entry, values: list[Value]) -> Value:
 
 
 def _output(build: Builder, entry: Entry, x: Value) -> None:
-    tensor = x.tensor
-    if x.image:
-        channels, height, width = x.image
-        tensor = build.node("reshape", f"{entry.name}/image", (tensor,), (1, height, width, channels))
-    if x.image or len(x.shape) == 3:
+    tensor, places = x.tensor, x.image or x.shape
+    if len(places) > 1:
+        channels, height, width = spatial(places)
+        if x.image:
+            tensor = build.node("reshape", f"{entry.name}/image", (tensor,), (1, height, width, channels))
         tensor = build.node("transpose", f"{entry.name}/chw", (tensor,), permutation=[0, 3, 1, 2, 4, 5])
-    if x.image:
+    if x.image or len(places) == 2:
         tensor = build.node("reshape", entry.name, (tensor,), (1, *x.shape))
     build.output(tensor)

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Each class of NIR as nodes of the graph. NIR's tensors are [C, H, W] a step; the graph's [1, H, W, C]."""
+"""Each class of NIR as nodes of the graph.
+
+In a step, NIR has images [C, H, W], signals [C, L] and vectors [F]; the graph [1, H, W, C], [1, 1, L, C] and [1, F].
+"""
 
 from __future__ import annotations
 
@@ -17,6 +20,11 @@ from harness.model.simulation import Simulation
 Shape = tuple[int, ...]
 
 
+def spatial(shape: Shape) -> Shape:
+    """The [C, H, W] of an image, or of a signal [C, L], which is an image of one row."""
+    return shape if len(shape) == 3 else (shape[0], 1, shape[1])
+
+
 @dataclass(frozen=True, eq=False)
 class Value:
     """What a node gives in one time step.
@@ -24,7 +32,7 @@ class Value:
     Attributes:
         tensor: in the graph, with a batch of one in front.
         shape: in the file's own layout.
-        image: the [C, H, W] that the file flattened into features; they stand in the order of [H, W, C] here.
+        image: the [C, H, W] or [C, L] that the file flattened into features; they stand in the order of the graph here.
     """
 
     tensor: str
@@ -37,11 +45,12 @@ class Value:
 
     def laid_out(self, data: Array) -> Array:
         """Data [..., *shape] in the layout of the tensor."""
-        if len(self.shape) == 3:
-            return np.moveaxis(data, -3, -1)
-        if not self.image:
+        places = self.image or self.shape
+        if len(places) == 1:
             return data
-        return np.moveaxis(data.reshape(*data.shape[:-1], *self.image), -3, -1).reshape(data.shape)
+        before = data.shape[: data.ndim - len(self.shape)]
+        placed = np.moveaxis(data.reshape(*before, *spatial(places)), -3, -1)
+        return placed.reshape(data.shape) if self.image else placed
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,10 +76,17 @@ class Site:
             raise self.entry.broken(f"it wants a vector of features, not {list(self.x.shape)}")
         return self.x.shape[0]
 
-    def image(self) -> Shape:
-        if len(self.x.shape) != 3:
-            raise self.entry.broken(f"it wants an image [C, H, W], not {list(self.x.shape)}")
-        return self.x.shape
+    def channels(self, axes: int) -> int:
+        """Of what it reads, which has so many axes beside them."""
+        if len(self.x.shape) != axes + 1:
+            wanted = "a signal [C, L]" if axes == 1 else "an image [C, H, W]"
+            raise self.entry.broken(f"it wants {wanted}, not {list(self.x.shape)}")
+        return self.x.shape[0]
+
+    def mapped(self, tensor: str) -> Value:
+        """What a convolution or pool gives: an image or a signal, as its input is."""
+        _, height, width, channels = self.build.shape(tensor)
+        return Value(tensor, (channels, height, width)[:: 1 if len(self.x.shape) == 3 else 2])
 
     def spread(self, field: str, default: float | None = None) -> Array:
         """A constant of each neuron, [1], [C] or as many as there are, in the graph's layout and in float64."""
@@ -80,7 +96,7 @@ class Site:
         data = self.entry.floats(field).astype(np.float64)
         if data.size == 1:
             return data.reshape(1)
-        if data.shape == shape[:1] and len(shape) == 3:
+        if data.shape == shape[:1] and len(shape) > 1:
             return data
         if data.shape != shape:
             raise self.entry.broken(f"its {field} has the shape {list(data.shape)}, its neurons {list(shape)}")
@@ -89,11 +105,6 @@ class Site:
         if np.all(rows == rows[:1]):
             placed = rows[0]
         return placed[:1] if placed.ndim == 1 and np.all(placed == placed[0]) else placed
-
-
-def _image_of(tensor: str, build: Builder) -> Value:
-    _, height, width, channels = build.shape(tensor)
-    return Value(tensor, (channels, height, width))
 
 
 def _window(kernel: Shape, stride: Shape, dilation: Shape, pads: dict[str, int]) -> dict[str, int]:
@@ -106,26 +117,37 @@ def _pads(before: Shape, after: Shape) -> dict[str, int]:
     return {"pad_top": before[0], "pad_left": before[1], "pad_bottom": after[0], "pad_right": after[1]}
 
 
-def _conv2d(site: Site) -> Value:
-    entry, (channels, _, _) = site.entry, site.image()
+def _convolution(site: Site, axes: int) -> Value:
+    entry, channels = site.entry, site.channels(axes)
     weight, (groups,) = entry.floats("weight"), entry.integers("groups", 1, 1)
-    if weight.ndim != 4 or groups < 1 or channels != weight.shape[1] * groups:
+    if weight.ndim != axes + 2 or groups < 1 or channels != weight.shape[1] * groups:
         raise entry.broken(f"a weight {list(weight.shape)} in {groups} groups does not fit {channels} channels")
-    stride, dilation = entry.integers("stride", 2, 1), entry.integers("dilation", 2, 1)
+    stride, dilation = entry.integers("stride", axes, 1), entry.integers("dilation", axes, 1)
     named = entry.text("padding")
     if named == "same":  # as in torch: an odd one goes after
         total = tuple(step * (size - 1) for step, size in zip(dilation, weight.shape[2:], strict=True))
-        pads = _pads(tuple(size // 2 for size in total), tuple(size - size // 2 for size in total))
+        before = tuple(size // 2 for size in total)
+        after = tuple(size - size // 2 for size in total)
     elif named in (None, "valid"):
-        sides = (0, 0) if named else entry.integers("padding", 2, 0)
-        pads = _pads(sides, sides)
+        before = after = (0,) * axes if named else entry.integers("padding", axes, 0)
     else:
         raise entry.broken(f"its padding is {named[:40]!r}")
+    if axes == 1:
+        weight = weight[:, :, np.newaxis]
+        stride, dilation, before, after = (1, *stride), (1, *dilation), (0, *before), (0, *after)
     inputs = [site.x.tensor, site.constant("weight", weight.transpose(0, 2, 3, 1))]
     inputs += _bias(site, weight.shape[0])
-    window = _window(weight.shape[2:], stride, dilation, pads)
+    window = _window(weight.shape[2:], stride, dilation, _pads(before, after))
     y = site.node("conv2d", tuple(inputs), window=window, groups=groups, pad_value=0.0, lo=-np.inf, hi=np.inf)
-    return _image_of(y, site.build)
+    return site.mapped(y)
+
+
+def _conv1d(site: Site) -> Value:
+    return _convolution(site, 1)
+
+
+def _conv2d(site: Site) -> Value:
+    return _convolution(site, 2)
 
 
 def _bias(site: Site, count: int) -> list[str]:
@@ -147,11 +169,11 @@ def _linear(site: Site) -> Value:
 
 
 def _pool(site: Site, **params: Any) -> Value:
-    site.image()
+    site.channels(2)
     kernel, entry = site.entry.integers("kernel_size", 2), site.entry
     sides = entry.integers("padding", 2, 0)
     window = _window(kernel, entry.integers("stride", 2), (1, 1), _pads(sides, sides))
-    return _image_of(site.node("avg_pool2d", (site.x.tensor,), window=window, **params), site.build)
+    return site.mapped(site.node("avg_pool2d", (site.x.tensor,), window=window, **params))
 
 
 def _sum_pool(site: Site) -> Value:
@@ -185,6 +207,7 @@ def _threshold(site: Site) -> Value:
 
 
 FUNCTIONS: Mapping[str, Callable[[Site], Value]] = {
+    "Conv1d": _conv1d,
     "Conv2d": _conv2d,
     "Linear": _linear,
     "Affine": _linear,

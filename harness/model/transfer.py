@@ -115,7 +115,13 @@ def _bounded(lo: float, hi: float) -> Rule:
 
 
 def _average(node: Node, operands: list[Values], scene: Scene) -> Values:
-    return Values(operands[0].lo, operands[0].hi, None, node.name)
+    """A mean of real numbers meets by more than chance only the 0 that all of them may be, as after a relu."""
+    x = operands[0]
+    most = node.params["window"]["kernel_h"] * node.params["window"]["kernel_w"] if node.params.get("sum") else 1
+    lo, hi = x.lo, x.hi
+    if most > 1 or node.params.get("count_pads"):  # a window may reach over the edge, where nothing is added
+        lo, hi = min(lo, lo * most, 0.0), max(hi, hi * most, 0.0)
+    return Values(lo, hi, None, node.name, exact=x.exact if x.exact in ((), (0.0,)) else None)
 
 
 def _dequantize(node: Node, operands: list[Values], scene: Scene) -> Values:

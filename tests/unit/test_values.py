@@ -10,7 +10,7 @@ import pytest
 
 from harness.model import transfer, values
 from harness.model.spread import measure
-from tests.unit.nets import INF, Net, four_levels, kind, per_filter, real, ternary, zero_one
+from tests.unit.nets import INF, Net, four_levels, kind, per_filter, real, ternary, window, zero_one
 
 
 def after(*steps: tuple[str, dict[str, Any], tuple[float, ...]], signs: bool = False) -> values.Values:
@@ -81,6 +81,24 @@ def test_levels(name: str) -> None:
 def test_interval_of_an_activation() -> None:
     found = after(clamp(0, 6), arith("MUL", -2.0))
     assert (found.lo, found.hi, found.levels) == (-12, 0, None)
+
+
+POOL = {"window": window(2)}
+
+
+@pytest.mark.parametrize(
+    ("before", "levels"),
+    [((), (-1, 1)), ((clamp(0, INF),), (0, 1)), ((clamp(-1, 1),), (-1, 0, 1))],
+)
+def test_a_sign_of_means(before: tuple[Any, ...], levels: tuple[float, ...]) -> None:
+    """Means of real numbers miss 0, unless all of them are 0 by more than chance, or may cancel."""
+    for mean in (("avg_pool2d", POOL, ()), ("mean", {"axes": 0b110}, ())):
+        assert after(*before, mean, unary("SIGN")).levels == levels
+
+
+def test_sums_of_a_window_are_larger_than_what_is_summed() -> None:
+    found = after(STEP, ("avg_pool2d", POOL | {"sum": 1}, ()))
+    assert (found.lo, found.hi) == (-4, 4)
 
 
 def test_the_zero_of_a_sign_is_rare_and_follows() -> None:

@@ -18,7 +18,7 @@ from harness.model.values import Grid, Values
 
 Kind = Literal["binary", "binary01", "kbit", "ternary", "int8", "float"]
 ON_BITS: frozenset[Kind] = frozenset({"binary", "binary01", "kbit", "ternary"})
-_KINDS: dict[str, Kind] = {kind: kind for kind in ON_BITS}
+_KINDS: dict[str, Kind] = {**{kind: kind for kind in ON_BITS}, "ternary-sign": "ternary"}
 PACKED = frozenset({"bconv2d", "bdepthwise2d"})
 LAYERS = frozenset({"conv2d", "conv2d_transpose", "dense"})
 WORD = 32
@@ -132,19 +132,23 @@ def _code(
         return "activation-real"
     if not spread.count:
         return "weight-real"
-    blocked_by = _misfit(graph, node, arriving, grid, spread, words["channels"])
+    blocked_by = _misfit(graph, node, grid, spread, words["channels"])
     if blocked_by is not None:
         return blocked_by
     counts = {grid.count, spread.count}
     if counts == {2}:
         return "binary" if grid.lo == -grid.hi and spread.symmetric else "binary01"
-    return "ternary" if max(counts) == 3 else "kbit"
+    if max(counts) > 3:
+        return "kbit"
+    sign = _sign_behind(graph, node, known) if grid.count == 3 else None
+    words["quantiser"] = repr(sign)
+    return "ternary" if sign is None else "ternary-sign"
 
 
-def _misfit(graph: Graph, node: Node, arriving: Values, grid: Grid, spread: Spread, channels: int) -> str | None:
+def _misfit(graph: Graph, node: Node, grid: Grid, spread: Spread, channels: int) -> str | None:
     """Why a layer whose values fit the bit kernels cannot run on them, if it cannot."""
     outside = padded(node) or node.op == "conv2d_transpose"
-    if outside and border(node) not in (grid.lo, grid.hi) and not masked(node, grid) and not filled(node, arriving):
+    if outside and border(node) not in (grid.lo, grid.hi) and not masked(node, grid):
         return "padding"
     if node.op == "conv2d_transpose":
         return None if phases(node) and spread.symmetric else "transposed"
@@ -165,11 +169,6 @@ def depthwise(graph: Graph, node: Node) -> bool:
 def masked(node: Node, grid: Grid) -> bool:
     """Whether the padding of a layer is left out of its sums: zeros between two values that lie around zero."""
     return border(node) == 0 and grid.lo == -grid.hi and (grid.unary or grid.count == 1 << grid.planes)
-
-
-def filled(node: Node, arriving: Values) -> bool:
-    """Whether the padding of a layer is a value amid its levels, which has bits like any other."""
-    return node.op == "conv2d" and border(node) in (arriving.levels or ())
 
 
 def phases(node: Node) -> bool:
@@ -204,6 +203,20 @@ def _reads_input(graph: Graph, node: Node) -> bool:
         if producer is not None and producer.op not in LAYERS:
             pending.extend(name for name in producer.inputs if name is not None)
     return False
+
+
+def _sign_behind(graph: Graph, node: Node, known: Mapping[str, Values]) -> str | None:
+    """The sign of real numbers that gives a layer three values, if one does."""
+    producers = graph.producers()
+    producer = producers.get(str(node.inputs[0]))
+    while producer is not None and producer.op not in LAYERS:
+        sources = [name for name in producer.inputs if name is not None and graph.tensors[name].data is None]
+        if len(sources) != 1:
+            return None
+        if transfer.is_sign(producer) and known[sources[0]].levels is None:
+            return producer.name
+        producer = producers.get(sources[0])
+    return None
 
 
 def _quantiser_behind(graph: Graph, node: Node, known: Mapping[str, Values]) -> tuple[str, str] | None:

@@ -39,6 +39,12 @@ _TABLE = (
         "its input is {activation} (from {source}) and its weights are {weight}: three values are the mean of two "
         "signs, so the bit kernel runs once for each of {planes} pairs of bit planes",
     ),
+    Reason(
+        "ternary-sign",
+        "its input is {activation}, for {quantiser} meets 0 more than by chance and makes 0 of it, and its weights are "
+        "{weight}: the bit kernel runs once for each of {planes} pairs of bit planes",
+        "Put a sign without a 0, as where(x >= 0, 1, -1), in the place of {quantiser}: two values take half the work.",
+    ),
     Reason("int8", "its weights and its input are int8 in the file: integer kernels run it as it is"),
     Reason("packed", "the file already holds it in bits"),
     Reason("twin", "it belongs to the float twin, which runs every layer in float on purpose"),

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whether a sign meets exactly 0.
+"""Whether a sign of a sum of few-valued products meets exactly 0.
 
 A sign of a real number has two values, but sums of signs are integers, and half of all such sums can be 0. What stands
 between the sum and the sign (a batch norm, say) usually moves 0 away, but not always: an untrained one never does.
@@ -19,11 +19,11 @@ from harness.model.spread import spread_of
 from harness.model.values import Values
 
 MAX_SUMS = 1 << 23
-"""Sums times filters that are tried; a layer beyond this is taken to land on 0."""
+"""Sums times filters that are tried."""
 
 
-def lands_on_zero(graph: Graph, node: Node, known: Mapping[str, Values]) -> bool:
-    """Whether the operand of a sign is 0 for some sum of the layer that it comes from; True where that is unknown.
+def lands_on_zero(graph: Graph, node: Node, known: Mapping[str, Values]) -> bool | None:
+    """Whether the operand of a sign is 0 for some sum of the layer that it comes from; None if not all can be tried.
 
     Args:
         known: what every tensor before the sign can hold.
@@ -35,16 +35,16 @@ def lands_on_zero(graph: Graph, node: Node, known: Mapping[str, Values]) -> bool
         chains.append(chain.behind(work, str(layer.inputs[0])))
         layer = work.producer.get(chains[-1].root)
     if layer is None or layer.op not in ("conv2d", "dense", "conv2d_transpose"):
-        return True
+        return None
     kernel = work.tensors[str(layer.inputs[1])].data
     if kernel is None or kernel.dtype != np.float32:
-        return True
+        return None
     weights, grid = spread_of(work.tensors[str(layer.inputs[1])]), known[str(layer.inputs[0])].grid
     if grid is None or not weights.count or not weights.symmetric:
-        return True
+        return None
     taps = int(np.prod(kernel.shape[1:], dtype=np.int64))
     if taps * grid.count * weights.count * len(kernel) > MAX_SUMS:
-        return True
+        return None
     # Halves of steps: every product is a whole number of them around the middle of the levels.
     unit = grid.step / 2 * weights.scale / (weights.count - 1)
     middle = (grid.lo + grid.hi) / 2

@@ -8,16 +8,17 @@ is anything else that somebody writes tomorrow. Constants are exact, so quantise
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
 from harness import abi
-from harness.model import reference, ties
-from harness.model.graph import Array, Graph, Node, Tensor
+from harness.model import exact, reference, ties
+from harness.model.graph import Graph, Node, Tensor
+from harness.model.pointwise import Pointwise
 from harness.model.reference import integer
-from harness.model.spread import spread_of
 from harness.model.values import MAX_LEVELS, REAL, Values, of_constant, of_levels, union
 
 
@@ -27,6 +28,15 @@ class Scene:
 
     graph: Graph
     known: Mapping[str, Values]
+
+    @cached_property
+    def producers(self) -> Mapping[str, Node]:
+        return self.graph.producers()
+
+    @cached_property
+    def signs(self) -> bool:
+        """Whether a sign of the graph asks what numbers are met exactly."""
+        return any(is_sign(node) for node in self.graph.nodes)
 
 
 Rule = Callable[[Node, list[Values], Scene], Values]
@@ -65,13 +75,10 @@ def _on_grid(found: Values, tensor: Tensor) -> Values:
 
 
 def _layer(node: Node, operands: list[Values], scene: Scene) -> Values:
-    """A sum of many products is real. Sums of integers are few enough to meet a threshold exactly; others are not."""
     lo, hi = float(node.params.get("lo", -np.inf)), float(node.params.get("hi", np.inf))
-    exact: tuple[float, ...] | None = tuple(end for end in (lo, hi) if np.isfinite(end))
-    kernel = scene.graph.tensors[str(node.inputs[1])]
-    if operands[0].levels is not None and (kernel.data is None or spread_of(kernel).count):
-        exact = None
-    return Values(lo, hi, None, node.name, exact=exact)
+    return Values(
+        lo, hi, None, node.name, exact=exact.of_layer(node, operands[0], scene.graph) if scene.signs else None
+    )
 
 
 def _lookup(node: Node, operands: list[Values], scene: Scene) -> Values:
@@ -139,18 +146,14 @@ def _lif(node: Node, operands: list[Values], scene: Scene) -> Values:
 def _map(node: Node, operands: list[Values], scene: Scene) -> Values:
     """Any function of single elements: levels are mapped one by one, an interval by its ends where the function is
     monotone, and then a function with few results (a rounding, a comparison) turns an interval into levels."""
-    source = node.name
-    tensors = [scene.graph.tensors[name] for name in node.inputs if name is not None]
-    varying = [at for at, tensor in enumerate(tensors) if tensor.data is None]
-    if all(operands[at].levels is not None for at in varying):
-        sets = [operands[at].levels or () for at in varying]
+    source, each = node.name, Pointwise(node, scene.graph, operands)
+    if all(operands[at].levels is not None for at in each.varying):
+        sets = [operands[at].levels or () for at in each.varying]
         if np.prod([len(levels) for levels in sets], dtype=np.int64) <= MAX_LEVELS:
-            beyond = [(*(operands[at].levels or ()), *operands[at].rare) for at in varying]
-            return of_levels(
-                _evaluate(node, scene, tensors, varying, sets), source, _evaluate(node, scene, tensors, varying, beyond)
-            )
-    ends = _ends(node, scene, tensors, varying, operands)
-    if node.op == "step" or _comparison(node):
+            beyond = [(*(operands[at].levels or ()), *operands[at].rare) for at in each.varying]
+            return of_levels(each.evaluate(sets), source, each.evaluate(beyond))
+    ends = each.ends()
+    if node.op == "step" or each.compares:
         if ends is not None and ends.lo == ends.hi:
             return of_levels([ends.lo], source)
         return of_levels((0.0, 1.0) if node.op == "arith" else (node.params["low"], node.params["high"]), source)
@@ -160,78 +163,22 @@ def _map(node: Node, operands: list[Values], scene: Scene) -> Values:
     whole = whole or (node.op == "clamp" and operands[0].whole)
     if whole and ends.hi - ends.lo < MAX_LEVELS:
         levels = np.unique([ends.lo, *np.arange(np.ceil(ends.lo), np.floor(ends.hi) + 1), ends.hi])
-        if node.op == "clamp":
-            return of_levels(levels, source)
-        if node.params["kind"] == abi.constant("BNN_SIGN") and not _may_be_zero(node, operands[0], scene):
+        if is_sign(node) and not _may_be_zero(node, operands[0], scene):
             return of_levels(levels[levels != 0], source, [0.0])
         return of_levels(levels, source)
-    return replace(ends, source=source, exact=_exact(node, scene, tensors, varying, operands), whole=whole)
+    asked = scene.signs and not whole
+    return replace(ends, source=source, exact=exact.of_pointwise(each, scene.producers) if asked else None, whole=whole)
+
+
+def is_sign(node: Node) -> bool:
+    """Whether a node is a sign of three values."""
+    return node.op == "unary" and node.params["kind"] == abi.constant("BNN_SIGN")
 
 
 def _may_be_zero(node: Node, operand: Values, scene: Scene) -> bool:
     """Whether a sign meets 0 more often than by chance."""
-    if operand.exact is not None:
-        return 0.0 in operand.exact
-    return ties.lands_on_zero(scene.graph, node, scene.known)
-
-
-def _exact(
-    node: Node, scene: Scene, tensors: Sequence[Tensor], varying: Sequence[int], operands: Sequence[Values]
-) -> tuple[float, ...] | None:
-    """The values that a function of real numbers takes more often than by chance."""
-    known = [operands[at].levels if operands[at].levels is not None else operands[at].exact for at in varying]
-    adds = node.op == "arith" and node.params["kind"] in reference.SUMS
-    if len(varying) > 1 and adds and () in known:
-        return ()
-    if any(part is None for part in known):
-        return None
-    ends = tuple(float(node.params[end]) for end in ("lo", "hi") if np.isfinite(node.params.get(end, np.inf)))
-    if all(known):
-        ends = (
-            *ends,
-            *(float(value) for value in np.unique(_evaluate(node, scene, tensors, varying, [k or () for k in known]))),
-        )
-    return ends if len(ends) <= MAX_LEVELS else None
-
-
-def _comparison(node: Node) -> bool:
-    return node.op == "arith" and node.params["kind"] in reference.COMPARISONS
-
-
-def _evaluate(
-    node: Node, scene: Scene, tensors: Sequence[Tensor], varying: Sequence[int], sets: Sequence[Sequence[float]]
-) -> Array:
-    """The results of a node over every combination of its inputs' levels and every channel of its constants."""
-    grids = np.meshgrid(*[np.asarray(levels, np.float32) for levels in sets], indexing="ij")
-    rank = max(len(tensor.shape) for tensor in tensors)
-    arrays: list[Array | None] = [tensor.data for tensor in tensors]
-    for at, grid in zip(varying, grids, strict=True):
-        arrays[at] = grid.reshape(-1, *[1] * rank)
-    shape = np.broadcast_shapes(*(array.shape for array in arrays if array is not None))
-    output = replace(scene.graph.tensors[node.output], shape=shape)
-    return reference.real(node.op, arrays, node.params, tensors, output)
-
-
-def _ends(
-    node: Node, scene: Scene, tensors: Sequence[Tensor], varying: Sequence[int], operands: Sequence[Values]
-) -> Values | None:
-    """The range of a node's results from the ends of its operands' ranges; None where it says nothing.
-
-    Exact for what is monotone in each operand by itself (comparisons, sums, products, clamps and the others);
-    |x| and x^2 turn at zero, so zero joins their ends.
-    """
-    sets = []
-    divides = node.op == "arith" and node.params["kind"] == abi.constant("BNN_DIV")
-    if divides and 1 in varying and operands[1].lo <= 0 <= operands[1].hi:
-        return None
-    for at in varying:
-        ends = [operands[at].lo, operands[at].hi]
-        if operands[at].lo < 0 < operands[at].hi:
-            ends.append(0.0)
-        sets.append(ends)
-    results = _evaluate(node, scene, tensors, varying, sets)
-    results = results[~np.isnan(results)]  # inf - inf and 0 * inf lie between ends that other combinations give
-    return Values(float(results.min()), float(results.max())) if results.size else None
+    lands = ties.lands_on_zero(scene.graph, node, scene.known)
+    return lands if lands is not None else operand.exact is None or 0.0 in operand.exact
 
 
 RULES: Mapping[str, Rule] = {

@@ -17,6 +17,8 @@ from harness.model.reference import integer
 
 MAX_LEVELS = 64
 """A set larger than this is treated as real: six bits are more than any bit kernel takes."""
+Exact = tuple[float, ...] | None
+"""Numbers that are met more often than by chance; None where they are not known."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +63,7 @@ class Values:
     levels: tuple[float, ...] | None = None
     source: str = ""
     rare: tuple[float, ...] = ()
-    exact: tuple[float, ...] | None = None
+    exact: Exact = None
     whole: bool = False
 
     @property

@@ -15,7 +15,7 @@ from tests.unit.nets import INF, Net, four_levels, kind, per_filter, real, terna
 
 def after(*steps: tuple[str, dict[str, Any], tuple[float, ...]], signs: bool = False) -> values.Values:
     """What a chain of (op, params, constant) makes of a convolution's output, or of its sign."""
-    net = Net((1, 4, 4, 3)).conv("conv", 4, weights=real)
+    net = Net((1, 4, 4, 3)).conv("conv", 4, weights=real, bias=True)
     if signs:
         net.quantiser("ste_sign", "sign")
     for at, (op, params, constant) in enumerate(steps):

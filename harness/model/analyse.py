@@ -132,7 +132,7 @@ def _code(
         return "activation-real"
     if not spread.count:
         return "weight-real"
-    blocked_by = _misfit(graph, node, grid, spread, words["channels"])
+    blocked_by = _misfit(graph, node, arriving, grid, spread, words["channels"])
     if blocked_by is not None:
         return blocked_by
     counts = {grid.count, spread.count}
@@ -145,10 +145,10 @@ def _code(
     return "ternary" if sign is None else "ternary-sign"
 
 
-def _misfit(graph: Graph, node: Node, grid: Grid, spread: Spread, channels: int) -> str | None:
+def _misfit(graph: Graph, node: Node, arriving: Values, grid: Grid, spread: Spread, channels: int) -> str | None:
     """Why a layer whose values fit the bit kernels cannot run on them, if it cannot."""
     outside = padded(node) or node.op == "conv2d_transpose"
-    if outside and border(node) not in (grid.lo, grid.hi) and not masked(node, grid):
+    if outside and border(node) not in (grid.lo, grid.hi) and not masked(node, grid) and not filled(node, arriving):
         return "padding"
     if node.op == "conv2d_transpose":
         return None if phases(node) and spread.symmetric else "transposed"
@@ -169,6 +169,11 @@ def depthwise(graph: Graph, node: Node) -> bool:
 def masked(node: Node, grid: Grid) -> bool:
     """Whether the padding of a layer is left out of its sums: zeros between two values that lie around zero."""
     return border(node) == 0 and grid.lo == -grid.hi and (grid.unary or grid.count == 1 << grid.planes)
+
+
+def filled(node: Node, arriving: Values) -> bool:
+    """Whether the padding of a layer is a value amid its levels, which has bits like any other."""
+    return node.op == "conv2d" and border(node) in (arriving.levels or ())
 
 
 def phases(node: Node) -> bool:

@@ -19,12 +19,11 @@ int64_t bnn_axis_origin(const struct bnn_axis *axis, uint32_t position) {
   return (int64_t)position * axis->stride - axis->pad;
 }
 
-/* Input positions from the first to the last that `count` output positions read. */
-static uint32_t span(const struct bnn_axis *axis, uint32_t count) {
+uint32_t bnn_axis_span(const struct bnn_axis *axis, uint32_t count) {
   return (count - 1) * axis->stride + (axis->kernel - 1) * axis->dilation + 1;
 }
 
-static bool is_padded(const struct bnn_axis *axis) { return axis->pad || span(axis, axis->out) > axis->in; }
+static bool is_padded(const struct bnn_axis *axis) { return axis->pad || bnn_axis_span(axis, axis->out) > axis->in; }
 
 static bool is_pointwise(const struct bnn_window *w) {
   return w->kernel_h == 1 && w->kernel_w == 1 && w->stride_h == 1 && w->stride_w == 1 &&
@@ -55,7 +54,7 @@ void bnn_patches_plan(struct bnn_patches *p, enum bnn_layout layout, uint32_t ba
   const bool one_run = w->kernel_h == 1 || layout == BNN_ROWS;
   p->layout = touching && one_run && !is_padded(&y) && !is_padded(&x) ? BNN_IN_PLACE : layout;
 
-  p->period = ceil_div(span(&x, p->out_w), w->dilation_w);
+  p->period = ceil_div(bnn_axis_span(&x, p->out_w), w->dilation_w);
   const uint32_t columns = p->layout == BNN_IN_PLACE ? p->in_w : p->period * w->dilation_w;
   p->step = p->layout == BNN_IN_PLACE ? p->pixel_words : p->group_words;
   p->run_words = w->kernel_w * p->group_words;
@@ -76,7 +75,7 @@ void bnn_patches_plan(struct bnn_patches *p, enum bnn_layout layout, uint32_t ba
 size_t bnn_patches_bytes(const struct bnn_patches *p) {
   const struct bnn_axis y = bnn_axis_y(p);
   const size_t row_words = (size_t)p->period * p->window.dilation_w * p->step;
-  const size_t rows = p->layout == BNN_IN_PLACE ? 0 : p->layout == BNN_COLUMNS ? p->band_rows : span(&y, p->band_rows);
+  const size_t rows = p->layout == BNN_IN_PLACE ? 0 : p->layout == BNN_COLUMNS ? p->band_rows : bnn_axis_span(&y, p->band_rows);
   return rows * row_words * sizeof(uint32_t);
 }
 
@@ -117,21 +116,26 @@ static void fill_pixels(const struct bnn_patches *p, uint32_t *to, size_t count)
     for (uint32_t i = 0; i < p->group_words; i++) memcpy(to + i, &p->fill, sizeof *to); /* it may be a float */
 }
 
+struct bnn_residue bnn_patches_residue(const struct bnn_patches *p, uint32_t residue, bool border) {
+  /* Column i of the residue is image column residue + i * dilation - pad. */
+  const uint32_t dilation = p->window.dilation_w, pad = p->window.pad_left;
+  const uint32_t outside = pad > residue ? ceil_div(pad - residue, dilation) : 0;
+  const uint32_t left = outside < p->period ? outside : p->period, first = residue + left * dilation - pad;
+  const uint32_t columns = !border && first < p->in_w ? ceil_div(p->in_w - first, dilation) : 0;
+  const uint32_t inside = columns < p->period - left ? columns : p->period - left;
+  return (struct bnn_residue){left, inside, p->period - left - inside, first};
+}
+
 /* Lays one input row out (NULL: a row of the border), a residue of the dilation after the other. */
 static void lay_row(const struct bnn_patches *p, const uint32_t *row, uint32_t *to) {
-  const uint32_t dilation = p->window.dilation_w, pad = p->window.pad_left;
+  const uint32_t dilation = p->window.dilation_w;
   for (uint32_t residue = 0; residue < dilation; residue++, to += (size_t)p->period * p->step) {
-    /* Column i of the residue is image column residue + i * dilation - pad. */
-    uint32_t left = pad > residue ? ceil_div(pad - residue, dilation) : 0;
-    left = left < p->period ? left : p->period;
-    const uint32_t first = residue + left * dilation - pad;
-    uint32_t inside = row && first < p->in_w ? ceil_div(p->in_w - first, dilation) : 0;
-    inside = inside < p->period - left ? inside : p->period - left;
-    fill_pixels(p, to, left);
-    if (inside)
-      copy_pixels(to + (size_t)left * p->step, p->step, row + (size_t)first * p->pixel_words,
-                  (size_t)dilation * p->pixel_words, inside, p->group_words);
-    fill_pixels(p, to + (size_t)(left + inside) * p->step, p->period - left - inside);
+    const struct bnn_residue r = bnn_patches_residue(p, residue, !row);
+    fill_pixels(p, to, r.left);
+    if (r.inside)
+      copy_pixels(to + (size_t)r.left * p->step, p->step, row + (size_t)r.first * p->pixel_words,
+                  (size_t)dilation * p->pixel_words, r.inside, p->group_words);
+    fill_pixels(p, to + (size_t)(r.left + r.inside) * p->step, r.right);
   }
 }
 
@@ -149,7 +153,7 @@ const uint32_t *bnn_patches_lay_out(const struct bnn_patches *p, const struct bn
 
   uint32_t *to = copy;
   if (p->layout == BNN_ROWS) {
-    const int64_t end = first + span(&axis, band->end - band->begin);
+    const int64_t end = first + bnn_axis_span(&axis, band->end - band->begin);
     for (int64_t row = first; row < end; row++, to += (size_t)p->period * p->window.dilation_w * p->step)
       lay_image_row(p, x, row, to);
     return copy;

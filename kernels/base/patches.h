@@ -17,7 +17,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "bnn/format.h"
+#include "base/convolution.h"
 
 enum bnn_layout { BNN_IN_PLACE, BNN_ROWS, BNN_COLUMNS };
 
@@ -47,6 +47,15 @@ struct bnn_axis bnn_axis_x(const struct bnn_patches *patches);
 /* Image coordinate of tap 0 at an output position. */
 int64_t bnn_axis_origin(const struct bnn_axis *axis, uint32_t position);
 
+/* Input positions from the first to the last that `count` output positions read. */
+uint32_t bnn_axis_span(const struct bnn_axis *axis, uint32_t count);
+
+/* The patches of a convolution, still to be planned; the border is 0. */
+static inline struct bnn_patches bnn_patches_of(const struct bnn_convolution *c, uint32_t pixel_words, uint32_t group_words) {
+  return (struct bnn_patches){c->window, c->batch, c->in_h, c->in_w, c->out_h, c->out_w,
+                              .pixel_words = pixel_words, .group_words = group_words};
+}
+
 /* A band of one image, as one group sees it. */
 struct bnn_band {
   uint32_t image, group;
@@ -63,6 +72,15 @@ size_t bnn_patches_bytes(const struct bnn_patches *patches);
 
 /* Band `index` of batch * bands, for one group. */
 struct bnn_band bnn_patches_band(const struct bnn_patches *patches, size_t index, uint32_t group);
+
+/* Columns of a laid out row that belong to one residue of the dilation: `left` of the border, `inside` of the image from
+ * column `first` on, each a dilation further, and `right` of the border again: a period in all. */
+struct bnn_residue {
+  uint32_t left, inside, right, first;
+};
+
+/* border: the whole row is. */
+struct bnn_residue bnn_patches_residue(const struct bnn_patches *patches, uint32_t residue, bool border);
 
 /* Lays the rows of a band out, in `copy` where they cannot stay in place; returns where the offsets of patches count from. */
 const uint32_t *bnn_patches_lay_out(const struct bnn_patches *patches, const struct bnn_band *band, const uint32_t *x,

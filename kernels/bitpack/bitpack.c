@@ -4,6 +4,8 @@
 #include <float.h>
 #include <math.h>
 
+#include "base/sizes.h"
+
 static const struct bnn_bitpack_kernel rows[] = {
 #define BNN_BITPACK(mr, nr, isa, ISA, TUNING)                                          \
   {{"bitpack", "bitpack_" #mr "x" #nr "_" #isa, BNN_ISA_##ISA, BNN_TUNING_##TUNING}, \
@@ -15,13 +17,12 @@ static const struct bnn_bitpack_kernel rows[] = {
 extern const struct bnn_family bnn_bitpack_family;
 const struct bnn_family bnn_bitpack_family = {"bitpack", rows, sizeof rows / sizeof *rows, sizeof *rows};
 
-static size_t align64(size_t bytes) { return (bytes + 63) & ~(size_t)63; }
 static uint32_t words_of(const struct bnn_bitpack_plan *plan) { return (plan->problem.channels + 31) / 32; }
 
 bool bnn_bitpack_plan(struct bnn_bitpack_plan *plan, const struct bnn_bitpack_problem *problem,
                       const struct bnn_select *select) {
   *plan = (struct bnn_bitpack_plan){.problem = *problem, .units = problem->pixels};
-  plan->packed_bytes = align64(words_of(plan) * (32 * sizeof(float) + sizeof(uint32_t)));
+  plan->packed_bytes = bnn_aligned(words_of(plan) * (32 * sizeof(float) + sizeof(uint32_t)));
   plan->kernel = bnn_family_choose(&bnn_bitpack_family, select, NULL, NULL);
   return plan->kernel != NULL;
 }

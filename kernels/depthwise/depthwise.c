@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "base/sizes.h"
+
 static const struct bnn_depthwise_kernel rows[] = {
 #define BNN_DEPTHWISE(mr, nr, isa, ISA, TUNING)                                                 \
   {{"depthwise", "depthwise_" #mr "x" #nr "_" #isa, BNN_ISA_##ISA, BNN_TUNING_##TUNING}, mr, \
@@ -18,42 +20,34 @@ enum {
   BAND_ROWS = 4, /* a band lays out again what the one before it did of the rows they share */
 };
 
-static size_t align64(size_t bytes) { return (bytes + 63) & ~(size_t)63; }
-
 static uint32_t padded_channels(const struct bnn_depthwise_plan *plan) {
-  const uint32_t mr = plan->kernel->mr;
-  return (plan->problem.channels + mr - 1) / mr * mr;
+  return bnn_round_up(plan->problem.sizes.channels, plan->kernel->mr);
 }
 
 static uint32_t tap_count(const struct bnn_depthwise_plan *plan) {
-  return plan->problem.window.kernel_h * plan->problem.window.kernel_w;
-}
-
-bool bnn_depthwise_fits(const struct bnn_conv2d_problem *p) {
-  return p->groups == p->channels && p->filters == p->channels && p->groups > 1;
+  return plan->problem.sizes.window.kernel_h * plan->problem.sizes.window.kernel_w;
 }
 
 bool bnn_depthwise_plan(struct bnn_depthwise_plan *plan, const struct bnn_conv2d_problem *problem,
                         const struct bnn_select *select) {
-  const struct bnn_conv2d_problem *p = problem;
-  *plan = (struct bnn_depthwise_plan){.problem = *p};
+  const struct bnn_convolution *sizes = &problem->sizes;
+  *plan = (struct bnn_depthwise_plan){.problem = *problem};
   plan->kernel = bnn_family_choose(&bnn_depthwise_family, select, NULL, NULL);
   if (!plan->kernel) return false;
 
   /* One group: all channels of a pixel go the same way. */
-  plan->patches = (struct bnn_patches){p->window, p->batch, p->in_h, p->in_w, p->out_h, p->out_w,
-                                       .pixel_words = p->channels, .group_words = p->channels};
-  memcpy(&plan->patches.fill, &p->pad_value, sizeof p->pad_value);
-  bnn_patches_plan(&plan->patches, BNN_ROWS, BAND_ROWS * p->out_w, 1);
+  plan->patches = bnn_patches_of(sizes, sizes->channels, sizes->channels);
+  memcpy(&plan->patches.fill, &problem->pad_value, sizeof problem->pad_value);
+  bnn_patches_plan(&plan->patches, BNN_ROWS, BAND_ROWS * sizes->out_w, 1);
   plan->units = (size_t)plan->patches.batch * plan->patches.bands;
   const size_t pixels = (size_t)plan->patches.band_rows * plan->patches.out_w;
-  plan->packed_bytes = align64(((size_t)(tap_count(plan) + 1) * padded_channels(plan) + pixels) * sizeof(float));
-  plan->scratch_bytes = align64(bnn_patches_bytes(&plan->patches));
+  plan->packed_bytes = bnn_aligned(((size_t)(tap_count(plan) + 1) * padded_channels(plan) + pixels) * sizeof(float));
+  plan->scratch_bytes = bnn_aligned(bnn_patches_bytes(&plan->patches));
   return true;
 }
 
 void bnn_depthwise_pack(const struct bnn_depthwise_plan *plan, const float *filter, const float *bias, void *packed) {
-  const uint32_t channels = plan->problem.channels, padded = padded_channels(plan), taps = tap_count(plan);
+  const uint32_t channels = plan->problem.sizes.channels, padded = padded_channels(plan), taps = tap_count(plan);
   float *weights = packed, *biases = weights + (size_t)taps * padded;
   for (uint32_t c = 0; c < padded; c++) {
     for (uint32_t tap = 0; tap < taps; tap++)
@@ -72,7 +66,7 @@ void bnn_depthwise_run(const struct bnn_depthwise_plan *plan, const void *packed
       .rows = p->window.kernel_h,
       .taps = p->window.kernel_w,
       .between_rows = p->between_runs,
-      .channels = plan->problem.channels,
+      .channels = plan->problem.sizes.channels,
       .padded = padded_channels(plan),
       .weights = packed,
       .bias = bias,
@@ -83,7 +77,7 @@ void bnn_depthwise_run(const struct bnn_depthwise_plan *plan, const void *packed
     const struct bnn_band band = bnn_patches_band(p, unit, 0);
     work.x = (const float *)bnn_patches_lay_out(p, &band, (const uint32_t *)x, scratch);
     work.pixel_count = (band.end - band.begin) * p->out_w;
-    work.y = y + ((size_t)band.image * p->out_h + band.begin) * p->out_w * plan->problem.channels;
+    work.y = y + ((size_t)band.image * p->out_h + band.begin) * p->out_w * plan->problem.sizes.channels;
     plan->kernel->run(&work);
   }
 }

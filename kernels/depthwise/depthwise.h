@@ -15,9 +15,7 @@ struct bnn_depthwise_plan {
   struct bnn_patches patches;
 };
 
-/* Whether this family computes the problem; otherwise conv2d does. */
-bool bnn_depthwise_fits(const struct bnn_conv2d_problem *problem);
-
+/* The sizes must be depthwise (bnn_is_depthwise). */
 bool bnn_depthwise_plan(struct bnn_depthwise_plan *plan, const struct bnn_conv2d_problem *problem,
                         const struct bnn_select *select);
 void bnn_depthwise_pack(const struct bnn_depthwise_plan *plan, const float *filter, const float *bias, void *packed);

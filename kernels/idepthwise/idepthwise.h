@@ -14,7 +14,7 @@ struct bnn_idepthwise_plan {
 };
 
 /* Whether this family computes the problem; otherwise igemm does. */
-bool bnn_idepthwise_fits(const struct bnn_iconv2d_problem *problem);
+bool bnn_idepthwise_fits(const struct bnn_convolution *sizes);
 
 bool bnn_idepthwise_plan(struct bnn_idepthwise_plan *plan, const struct bnn_iconv2d_problem *problem,
                          const struct bnn_select *select);

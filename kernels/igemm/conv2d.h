@@ -7,19 +7,12 @@
 #ifndef BNN_IGEMM_CONV2D_H
 #define BNN_IGEMM_CONV2D_H
 
-#include <stddef.h>
-
 #include "base/family.h"
-#include "base/patches.h"
 #include "base/rescale.h"
-#include "bnn/format.h"
+#include "base/tiles.h"
 
 struct bnn_iconv2d_problem {
-  uint32_t batch;
-  uint32_t in_h, in_w, channels;
-  uint32_t out_h, out_w, filters;
-  struct bnn_window window;
-  uint32_t groups;
+  struct bnn_convolution sizes;
   int32_t x_zero, border; /* codes: of zero, and what a tap outside the image reads */
   int32_t y_zero, lo, hi;
 };
@@ -38,11 +31,8 @@ struct bnn_iconv2d_plan {
   size_t units;         /* run splits into this many pieces */
   /* The driver's own. A "word" of these patches is one code. */
   struct bnn_patches patches;
-  uint32_t block_tiles, blocks; /* channel tiles of a unit; units of a band and group */
+  struct bnn_tiles tiles;
 };
-
-/* A dense layer: rows become the pixels of one image. Codes and clamps are left to the caller. */
-struct bnn_iconv2d_problem bnn_iconv2d_of_dense(uint32_t rows, uint32_t inputs, uint32_t outputs);
 
 /* The window must have been validated. False: the kernel forced for this family does not exist here. */
 bool bnn_iconv2d_plan(struct bnn_iconv2d_plan *plan, const struct bnn_iconv2d_problem *problem,

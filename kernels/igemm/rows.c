@@ -4,15 +4,10 @@
 
 #include "igemm/kernel.h"
 
-static uint32_t kernel_run(const struct bnn_iconv2d_plan *plan) {
-  const uint32_t kr = plan->kernel->kr;
-  return (plan->patches.run_words + kr - 1) / kr * kr;
-}
-
 /* Codes can be read where they lie if their form is theirs, and if no run reads beyond its own. */
 static bool stays(const struct bnn_iconv2d_plan *plan) {
   return plan->patches.layout == BNN_IN_PLACE && plan->kernel->form == BNN_IGEMM_S8 &&
-         kernel_run(plan) == plan->patches.run_words;
+         plan->patches.run_words % plan->kernel->kr == 0;
 }
 
 size_t bnn_igemm_rows_bytes(const struct bnn_iconv2d_plan *plan) {
@@ -46,23 +41,19 @@ static void lay_row(const struct bnn_iconv2d_plan *plan, const int8_t *row, uint
   const struct bnn_patches *p = &plan->patches;
   const enum bnn_igemm_form form = plan->kernel->form;
   const size_t bytes = bnn_igemm_code_bytes(form);
-  const uint32_t dilation = p->window.dilation_w, pad = p->window.pad_left;
+  const uint32_t dilation = p->window.dilation_w;
   const int8_t border = (int8_t)plan->problem.border;
   for (uint32_t residue = 0; residue < dilation; residue++, to += (size_t)p->period * p->step * bytes) {
-    uint32_t left = pad > residue ? (pad - residue + dilation - 1) / dilation : 0;
-    left = left < p->period ? left : p->period;
-    const uint32_t first = residue + left * dilation - pad;
-    uint32_t inside = row && first < p->in_w ? (p->in_w - first + dilation - 1) / dilation : 0;
-    inside = inside < p->period - left ? inside : p->period - left;
-    uint8_t *at = to + (size_t)left * p->step * bytes;
-    fill(form, to, border, (size_t)left * p->step);
-    if (inside && dilation == 1 && p->step == p->pixel_words) {
-      put(form, at, row + (size_t)first * p->pixel_words, (size_t)inside * p->step);
+    const struct bnn_residue r = bnn_patches_residue(p, residue, !row);
+    uint8_t *at = to + (size_t)r.left * p->step * bytes;
+    fill(form, to, border, (size_t)r.left * p->step);
+    if (r.inside && dilation == 1 && p->step == p->pixel_words) {
+      put(form, at, row + (size_t)r.first * p->pixel_words, (size_t)r.inside * p->step);
     } else {
-      for (uint32_t i = 0; i < inside; i++)
-        put(form, at + (size_t)i * p->step * bytes, row + (size_t)(first + i * dilation) * p->pixel_words, p->step);
+      for (uint32_t i = 0; i < r.inside; i++)
+        put(form, at + (size_t)i * p->step * bytes, row + (size_t)(r.first + i * dilation) * p->pixel_words, p->step);
     }
-    fill(form, at + (size_t)inside * p->step * bytes, border, (size_t)(p->period - left - inside) * p->step);
+    fill(form, at + (size_t)r.inside * p->step * bytes, border, (size_t)r.right * p->step);
   }
 }
 
@@ -79,7 +70,7 @@ const void *bnn_igemm_lay_out(const struct bnn_iconv2d_plan *plan, const struct 
     return copy;
   }
   const size_t line = (size_t)p->period * p->window.dilation_w * p->step * bnn_igemm_code_bytes(plan->kernel->form);
-  const int64_t end = first + (int64_t)(rows - 1) * axis.stride + (int64_t)(axis.kernel - 1) * axis.dilation + 1;
+  const int64_t end = first + bnn_axis_span(&axis, rows);
   uint8_t *to = copy;
   for (int64_t row = first; row < end; row++, to += line)
     lay_row(plan, row >= 0 && row < p->in_h ? x + (size_t)row * p->in_w * p->pixel_words : NULL, to);

@@ -4,6 +4,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/sizes.h"
 #include "lif/kernel.h"
 
 static const struct bnn_lif_kernel rows[] = {
@@ -20,8 +21,6 @@ static const float absent[BNN_LIF_CONSTANTS] = {INFINITY, 1.0f, 1.0f, 0.0f, 0.0f
 
 enum { WIDTH = 64 }; /* pixels of fewer channels are taken together, so that vectors are full */
 
-static size_t align64(size_t bytes) { return (bytes + 63) & ~(size_t)63; }
-
 /* After so many pixels the constants begin anew. */
 static size_t period(const struct bnn_lif_problem *p) {
   for (int k = 0; k < BNN_LIF_CONSTANTS; k++)
@@ -31,7 +30,7 @@ static size_t period(const struct bnn_lif_problem *p) {
 
 bool bnn_lif_plan(struct bnn_lif_plan *plan, const struct bnn_lif_problem *problem, const struct bnn_select *select) {
   *plan = (struct bnn_lif_plan){.problem = *problem, .units = problem->pixels};
-  plan->packed_bytes = align64(BNN_LIF_CONSTANTS * period(problem) * problem->channels * sizeof(float));
+  plan->packed_bytes = bnn_aligned(BNN_LIF_CONSTANTS * period(problem) * problem->channels * sizeof(float));
   for (int k = BNN_LIF_DECAY; k <= BNN_LIF_OFFSET; k++) plan->leaks |= problem->constants[k] != NULL;
   plan->kernel = bnn_family_choose(&bnn_lif_family, select, NULL, NULL);
   return plan->kernel != NULL;

@@ -7,20 +7,11 @@
 #ifndef BNN_SGEMM_CONV2D_H
 #define BNN_SGEMM_CONV2D_H
 
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
-
 #include "base/family.h"
-#include "base/patches.h"
-#include "bnn/format.h"
+#include "base/tiles.h"
 
 struct bnn_conv2d_problem {
-  uint32_t batch;
-  uint32_t in_h, in_w, channels;
-  uint32_t out_h, out_w, filters;
-  struct bnn_window window;
-  uint32_t groups;
+  struct bnn_convolution sizes;
   float pad_value;
   float lo, hi; /* -inf, +inf where there is no activation */
 };
@@ -33,11 +24,8 @@ struct bnn_conv2d_plan {
   size_t units;         /* run splits into this many pieces */
   /* The driver's own. */
   struct bnn_patches patches;
-  uint32_t block_tiles, blocks; /* channel tiles of a unit; units of a band and group */
+  struct bnn_tiles tiles;
 };
-
-/* A dense layer y[rows][outputs] = x[rows][inputs] * weight[outputs][inputs]^T: rows become the pixels of one image. */
-struct bnn_conv2d_problem bnn_conv2d_of_dense(uint32_t rows, uint32_t inputs, uint32_t outputs, float lo, float hi);
 
 /* The window must have been validated: strides, dilations and kernel at least 1, the output's size that of the window.
  * False: the kernel forced for this family does not exist here. */

@@ -7,8 +7,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/convolution.h"
 #include "base/family.h"
-#include "bnn/format.h"
 
 enum { CHECK_BUFFERS = 12 };
 
@@ -50,24 +50,32 @@ float *check_floats(struct check_case *c, size_t count);
 bool check_canaries(struct check_case *c);
 void check_free(struct check_case *c);
 
+/* What each thread of a case is given. */
+struct check_work {
+  const void *plan, *packed, *x;
+  void *y, *scratch;
+};
+
 /* Runs [0, units) in two or three pieces, the later first, as threads would. */
-typedef void check_run(void *argument, size_t begin, size_t end);
-void check_split(struct check_case *c, size_t units, check_run *run, void *argument);
+typedef void check_run(const struct check_work *work, size_t begin, size_t end);
+void check_split(struct check_case *c, size_t units, check_run *run, const struct check_work *work);
 
 /* Compares; on a difference fills c->detail. */
 bool check_equal_words(struct check_case *c, const uint32_t *got, const uint32_t *expected, size_t count);
 bool check_equal_floats(struct check_case *c, const float *got, const float *expected, size_t count);
+bool check_equal_codes(struct check_case *c, const int8_t *got, const int8_t *expected, size_t count);
 
-/* A random window over an image of in_h x in_w, and the output's size. */
-struct check_image {
-  uint32_t batch, in_h, in_w, out_h, out_w;
-  struct bnn_window window;
-};
+/* A random window over an image of at most `largest` a side; channels are still to be chosen, and there is one group. */
+struct bnn_convolution check_image(struct check_case *c, uint32_t largest);
+/* Chooses channels, filters and groups. */
+void check_channels(struct check_case *c, struct bnn_convolution *sizes);
+void check_depthwise_channels(struct check_case *c, struct bnn_convolution *sizes);
 
-struct check_image check_image(struct check_case *c, uint32_t largest);
+/* The pixel of the input, counted over all images, that a tap (row by row) reads for a pixel of the output. False: it lies
+ * outside the image. */
+bool check_tap(const struct bnn_convolution *sizes, size_t pixel, uint32_t tap, size_t *read);
 
 /* Fills c->shape. */
-void check_describe(struct check_case *c, const struct check_image *image, uint32_t channels, uint32_t filters,
-                    uint32_t groups, const char *rest);
+void check_describe(struct check_case *c, const struct bnn_convolution *sizes, const char *rest);
 
 #endif

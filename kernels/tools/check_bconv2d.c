@@ -12,28 +12,29 @@ static int32_t worth(const struct bnn_bconv2d_planes *planes, uint32_t plane) {
   return planes->code == BNN_CODE_BINARY ? 1 << plane : 1;
 }
 
+static struct bnn_convolution sizes_of(const struct bnn_bconv2d_problem *p) {
+  return (struct bnn_convolution){p->batch, p->in_h, p->in_w, p->channels, p->out_h, p->out_w, p->filters, p->window, p->groups};
+}
+
 /* The definition, one bit at a time. */
-static int32_t accumulate(const struct bnn_bconv2d_problem *p, const uint32_t *x, const uint32_t *filter, uint32_t image,
-                          uint32_t out_y, uint32_t out_x, uint32_t group) {
-  const struct bnn_window *w = &p->window;
+static int32_t accumulate(const struct bnn_bconv2d_problem *p, const uint32_t *x, const uint32_t *filter, size_t out_pixel,
+                          uint32_t group) {
+  const struct bnn_convolution sizes = sizes_of(p);
   const uint32_t channels = p->channels / p->groups, words = (channels + 31) / 32, x_words = (p->channels + 31) / 32;
   const uint32_t x_planes = p->x_planes.count, w_planes = p->w_planes.count;
   int32_t acc = 0;
-  for (uint32_t ky = 0; ky < w->kernel_h; ky++)
-    for (uint32_t kx = 0; kx < w->kernel_w; kx++, filter += words * w_planes) {
-      const int64_t y = (int64_t)out_y * w->stride_h + (int64_t)ky * w->dilation_h - w->pad_top;
-      const int64_t at = (int64_t)out_x * w->stride_w + (int64_t)kx * w->dilation_w - w->pad_left;
-      const bool inside = y >= 0 && y < p->in_h && at >= 0 && at < p->in_w;
-      if (!inside && p->border == BNN_BORDER_ZERO) continue;
-      const size_t pixel = inside ? ((size_t)image * p->in_h + (size_t)y) * p->in_w + (size_t)at : 0;
-      for (uint32_t i = 0; i < x_planes; i++)
-        for (uint32_t j = 0; j < w_planes; j++)
-          for (uint32_t c = 0; c < channels; c++) {
-            const uint32_t word = inside ? x[(pixel * x_planes + i) * x_words + group * words + c / 32] : 0;
-            const uint32_t differ = (word ^ filter[j * words + c / 32]) >> c % 32 & 1;
-            acc += (differ ? -1 : 1) * worth(&p->x_planes, i) * worth(&p->w_planes, j);
-          }
-    }
+  for (uint32_t tap = 0; tap < p->window.kernel_h * p->window.kernel_w; tap++, filter += words * w_planes) {
+    size_t pixel;
+    const bool inside = check_tap(&sizes, out_pixel, tap, &pixel);
+    if (!inside && p->border == BNN_BORDER_ZERO) continue;
+    for (uint32_t i = 0; i < x_planes; i++)
+      for (uint32_t j = 0; j < w_planes; j++)
+        for (uint32_t c = 0; c < channels; c++) {
+          const uint32_t word = inside ? x[(pixel * x_planes + i) * x_words + group * words + c / 32] : 0;
+          const uint32_t differ = (word ^ filter[j * words + c / 32]) >> c % 32 & 1;
+          acc += (differ ? -1 : 1) * worth(&p->x_planes, i) * worth(&p->w_planes, j);
+        }
+  }
   return acc;
 }
 
@@ -51,37 +52,28 @@ static void define(const struct bnn_bconv2d_problem *p, const struct bnn_bconv2d
                               p->w_planes.count;
   float *floats = out;
   uint32_t *words = out;
-  for (uint32_t image = 0; image < p->batch; image++)
-    for (uint32_t y = 0; y < p->out_h; y++)
-      for (uint32_t at = 0; at < p->out_w; at++, floats += p->filters, words += planes * y_words) {
-        for (uint32_t i = 0; p->output == BNN_BCONV2D_BITS && i < planes * y_words; i++) words[i] = 0;
-        for (uint32_t o = 0; o < p->filters; o++) {
-          const int32_t acc = accumulate(p, x, w->filter + o * filter_words, image, y, at, o / group_filters);
-          if (p->output == BNN_BCONV2D_BITS) {
-            const uint32_t index = index_of(p, w->threshold + o, acc);
-            for (uint32_t plane = 0; plane < planes; plane++) {
-              const uint32_t bit = p->y_planes.code == BNN_CODE_BINARY ? index >> plane & 1 : index > plane;
-              words[plane * y_words + o / 32] |= bit << o % 32;
-            }
-            continue;
-          }
-          float value = (float)acc;
-          if (w->clamp_lo && value < (float)w->clamp_lo[o]) value = (float)w->clamp_lo[o];
-          if (w->clamp_hi && value > (float)w->clamp_hi[o]) value = (float)w->clamp_hi[o];
-          floats[o] = clamp(value * (w->multiplier ? w->multiplier[o] : 1.0f) + (w->bias ? w->bias[o] : 0.0f), p->lo, p->hi);
+  const size_t pixels = (size_t)p->batch * p->out_h * p->out_w;
+  for (size_t pixel = 0; pixel < pixels; pixel++, floats += p->filters, words += planes * y_words) {
+    for (uint32_t i = 0; p->output == BNN_BCONV2D_BITS && i < planes * y_words; i++) words[i] = 0;
+    for (uint32_t o = 0; o < p->filters; o++) {
+      const int32_t acc = accumulate(p, x, w->filter + o * filter_words, pixel, o / group_filters);
+      if (p->output == BNN_BCONV2D_BITS) {
+        const uint32_t index = index_of(p, w->threshold + o, acc);
+        for (uint32_t plane = 0; plane < planes; plane++) {
+          const uint32_t bit = p->y_planes.code == BNN_CODE_BINARY ? index >> plane & 1 : index > plane;
+          words[plane * y_words + o / 32] |= bit << o % 32;
         }
+        continue;
       }
+      float value = (float)acc;
+      if (w->clamp_lo && value < (float)w->clamp_lo[o]) value = (float)w->clamp_lo[o];
+      if (w->clamp_hi && value > (float)w->clamp_hi[o]) value = (float)w->clamp_hi[o];
+      floats[o] = clamp(value * (w->multiplier ? w->multiplier[o] : 1.0f) + (w->bias ? w->bias[o] : 0.0f), p->lo, p->hi);
+    }
+  }
 }
 
-struct work {
-  const struct bnn_bconv2d_plan *plan;
-  const void *packed;
-  const uint32_t *x;
-  void *y, *scratch;
-};
-
-static void run(void *argument, size_t begin, size_t end) {
-  const struct work *w = argument;
+static void run(const struct check_work *w, size_t begin, size_t end) {
   bnn_bconv2d_run(w->plan, w->packed, w->x, w->y, w->scratch, begin, end);
 }
 
@@ -95,14 +87,14 @@ static int32_t *integers(struct check_case *c, uint32_t count, int32_t centre, u
   return values;
 }
 
-static struct bnn_bconv2d_problem draw(struct check_case *c, struct check_image *image) {
+static struct bnn_bconv2d_problem draw(struct check_case *c) {
   static const uint32_t sizes[] = {1, 3, 17, 31, 32, 33, 40, 64, 64, 65, 96, 100, 128, 128, 160, 192, 256, 320, 512};
   static const uint32_t filters[] = {1, 2, 3, 5, 7, 8, 9, 15, 16, 17, 24, 31, 32, 33, 40, 63, 64, 65, 72, 100, 130};
   const bool deep = !check_between(c, 0, 40); /* sums beyond 16 bits, with a large kernel */
-  *image = check_image(c, deep ? 3 : check_between(c, 0, 3) ? 9 : 20);
+  const struct bnn_convolution image = check_image(c, deep ? 3 : check_between(c, 0, 3) ? 9 : 20);
   struct bnn_bconv2d_problem p = {
-      .batch = image->batch, .in_h = image->in_h, .in_w = image->in_w, .out_h = image->out_h, .out_w = image->out_w,
-      .window = image->window, .groups = 1,
+      .batch = image.batch, .in_h = image.in_h, .in_w = image.in_w, .out_h = image.out_h, .out_w = image.out_w,
+      .window = image.window, .groups = 1,
       .border = check_between(c, 0, 1) ? BNN_BORDER_ZERO : BNN_BORDER_ONE,
       .output = check_between(c, 0, 1) ? BNN_BCONV2D_BITS : BNN_BCONV2D_F32,
       .lo = -INFINITY, .hi = INFINITY,
@@ -131,25 +123,19 @@ static struct bnn_bconv2d_problem draw(struct check_case *c, struct check_image 
   return p;
 }
 
-static bool same_codes(struct check_case *c, const struct bnn_bconv2d_problem *p, const int8_t *got, const float *expected,
-                       size_t count) {
-  for (size_t i = 0; i < count; i++) {
-    const int8_t code = bnn_encode(expected[i], p->code_scale, p->code_zero);
-    if (got[i] == code) continue;
-    snprintf(c->detail, sizeof c->detail, "code %zu of %zu is %d, not %d", i, count, got[i], code);
-    return false;
-  }
-  return true;
+static int8_t *encoded(struct check_case *c, const struct bnn_bconv2d_problem *p, const float *floats, size_t count) {
+  int8_t *codes = check_buffer(c, count);
+  for (size_t i = 0; i < count; i++) codes[i] = bnn_encode(floats[i], p->code_scale, p->code_zero);
+  return codes;
 }
 
 bool check_bconv2d(struct check_case *c, const struct bnn_select *select, bool *skipped) {
-  struct check_image image;
-  const struct bnn_bconv2d_problem p = draw(c, &image);
+  const struct bnn_bconv2d_problem p = draw(c);
+  const struct bnn_convolution sizes = sizes_of(&p);
   const bool f32 = p.output == BNN_BCONV2D_F32;
   const uint32_t taps = p.channels / p.groups * p.window.kernel_h * p.window.kernel_w * p.x_planes.count * p.w_planes.count;
-  check_describe(c, &image, p.channels, p.filters, p.groups,
-                 p.border == BNN_BORDER_ONE ? (f32 ? "border one, f32" : "border one, bits")
-                                            : (f32 ? "border zero, f32" : "border zero, bits"));
+  check_describe(c, &sizes, p.border == BNN_BORDER_ONE ? (f32 ? "border one, f32" : "border one, bits")
+                                                       : (f32 ? "border zero, f32" : "border zero, bits"));
   const size_t described = strlen(c->shape);
   snprintf(c->shape + described, sizeof c->shape - described, ", planes %ux%u->%u", (unsigned)p.x_planes.count,
            (unsigned)p.w_planes.count, (unsigned)p.y_planes.count);
@@ -173,10 +159,10 @@ bool check_bconv2d(struct check_case *c, const struct bnn_select *select, bool *
   const uint32_t *x = check_bits(c, (size_t)p.batch * p.in_h * p.in_w * p.x_planes.count, p.channels);
   void *packed = check_buffer(c, plan.packed_bytes), *expected = check_buffer(c, y_words * sizeof(uint32_t));
   const size_t y_bytes = y_words * (p.code_scale > 0 ? sizeof(int8_t) : sizeof(uint32_t));
-  struct work work = {&plan, packed, x, check_buffer(c, y_bytes), check_buffer(c, plan.scratch_bytes)};
+  const struct check_work work = {&plan, packed, x, check_buffer(c, y_bytes), check_buffer(c, plan.scratch_bytes)};
   define(&p, &weights, x, expected);
   bnn_bconv2d_pack(&plan, &weights, packed);
   check_split(c, plan.units, run, &work);
-  if (p.code_scale > 0) return same_codes(c, &p, work.y, expected, y_words);
+  if (p.code_scale > 0) return check_equal_codes(c, work.y, encoded(c, &p, expected, y_words), y_words);
   return f32 ? check_equal_floats(c, work.y, expected, y_words) : check_equal_words(c, work.y, expected, y_words);
 }

@@ -16,15 +16,7 @@ static float draw(struct check_case *c) {
 
 static float flush(float x) { return fabsf(x) < FLT_MIN ? 0.0f : x; }
 
-struct work {
-  const struct bnn_bitpack_plan *plan;
-  const void *packed;
-  const float *x;
-  uint32_t *y;
-};
-
-static void run(void *argument, size_t begin, size_t end) {
-  const struct work *w = argument;
+static void run(const struct check_work *w, size_t begin, size_t end) {
   bnn_bitpack_run(w->plan, w->packed, w->x, w->y, begin, end);
 }
 
@@ -52,7 +44,7 @@ bool check_bitpack(struct check_case *c, const struct bnn_select *select, bool *
       expected[i * words + channel / 32] |= bit << channel % 32;
     }
   void *packed = check_buffer(c, plan.packed_bytes);
-  struct work work = {&plan, packed, x, check_buffer(c, p.pixels * words * sizeof *expected)};
+  const struct check_work work = {&plan, packed, x, check_buffer(c, p.pixels * words * sizeof *expected), NULL};
   bnn_bitpack_pack(&plan, threshold, thresholds, invert, packed);
   check_split(c, plan.units, run, &work);
   return check_equal_words(c, work.y, expected, p.pixels * words);

@@ -88,11 +88,11 @@ float *check_floats(struct check_case *c, size_t count) {
   return floats;
 }
 
-void check_split(struct check_case *c, size_t units, check_run *run, void *argument) {
+void check_split(struct check_case *c, size_t units, check_run *run, const struct check_work *work) {
   const size_t second = check_random(c) % (units + 1), third = second + check_random(c) % (units - second + 1);
-  if (third < units) run(argument, third, units);
-  if (second < third) run(argument, second, third);
-  if (second) run(argument, 0, second);
+  if (third < units) run(work, third, units);
+  if (second < third) run(work, second, third);
+  if (second) run(work, 0, second);
 }
 
 bool check_equal_words(struct check_case *c, const uint32_t *got, const uint32_t *expected, size_t count) {
@@ -115,41 +115,11 @@ bool check_equal_floats(struct check_case *c, const float *got, const float *exp
   return true;
 }
 
-/* Where the axis reads outside the image is as much a part of the case as the sizes are: pads go up to the whole kernel. */
-static uint32_t output_size(uint32_t in, uint32_t before, uint32_t after, uint32_t extent, uint32_t stride) {
-  return in + before + after < extent ? 0 : (in + before + after - extent) / stride + 1;
-}
-
-struct check_image check_image(struct check_case *c, uint32_t largest) {
-  static const uint32_t kernels[] = {1, 1, 2, 3, 3, 3, 5, 7}, strides[] = {1, 1, 1, 2, 3}, dilations[] = {1, 1, 1, 2, 4};
-  struct check_image i;
-  do {
-    const uint32_t kh = check_pick(c, kernels, 8), kw = check_between(c, 0, 3) ? kh : check_pick(c, kernels, 8);
-    const uint32_t dh = check_pick(c, dilations, 5), dw = check_between(c, 0, 3) ? dh : check_pick(c, dilations, 5);
-    const uint32_t eh = (kh - 1) * dh, ew = (kw - 1) * dw;
-    const bool padded = check_between(c, 0, 2) > 0;
-    i.batch = check_between(c, 0, 4) ? 1 : check_between(c, 2, 3);
-    i.in_h = check_between(c, 1, largest);
-    i.in_w = check_between(c, 1, largest);
-    i.window = (struct bnn_window){
-        .kernel_h = kh, .kernel_w = kw,
-        .stride_h = check_pick(c, strides, 5), .stride_w = check_pick(c, strides, 5),
-        .dilation_h = dh, .dilation_w = dw,
-        .pad_top = padded ? check_between(c, 0, eh) : 0, .pad_left = padded ? check_between(c, 0, ew) : 0,
-        .pad_bottom = padded ? check_between(c, 0, eh) : 0, .pad_right = padded ? check_between(c, 0, ew) : 0,
-    };
-    i.out_h = output_size(i.in_h, i.window.pad_top, i.window.pad_bottom, eh + 1, i.window.stride_h);
-    i.out_w = output_size(i.in_w, i.window.pad_left, i.window.pad_right, ew + 1, i.window.stride_w);
-  } while (!i.out_h || !i.out_w);
-  return i;
-}
-
-void check_describe(struct check_case *c, const struct check_image *i, uint32_t channels, uint32_t filters, uint32_t groups,
-                    const char *rest) {
-  const struct bnn_window *w = &i->window;
-  snprintf(c->shape, sizeof c->shape, "%ux%ux%ux%u->%u %ux%u stride %ux%u dilation %ux%u pads %u,%u,%u,%u groups %u %s",
-           (unsigned)i->batch, (unsigned)i->in_h, (unsigned)i->in_w, (unsigned)channels, (unsigned)filters,
-           (unsigned)w->kernel_h, (unsigned)w->kernel_w, (unsigned)w->stride_h, (unsigned)w->stride_w,
-           (unsigned)w->dilation_h, (unsigned)w->dilation_w, (unsigned)w->pad_top, (unsigned)w->pad_left,
-           (unsigned)w->pad_bottom, (unsigned)w->pad_right, (unsigned)groups, rest);
+bool check_equal_codes(struct check_case *c, const int8_t *got, const int8_t *expected, size_t count) {
+  for (size_t i = 0; i < count; i++)
+    if (got[i] != expected[i]) {
+      snprintf(c->detail, sizeof c->detail, "code %zu of %zu is %d, not %d", i, count, got[i], expected[i]);
+      return false;
+    }
+  return true;
 }

@@ -40,18 +40,15 @@ static float step(const struct bnn_lif_problem *p, size_t neuron, float x, float
   return spiked;
 }
 
-struct work {
-  const struct bnn_lif_plan *plan;
-  const void *packed;
-  const float *x;
+/* Scratch: the membranes, and whether this is the first step. */
+struct state {
   float *v;
-  void *y;
   bool first;
 };
 
-static void run(void *argument, size_t begin, size_t end) {
-  const struct work *w = argument;
-  bnn_lif_run(w->plan, w->packed, w->x, w->v, w->y, w->first, begin, end);
+static void run(const struct check_work *w, size_t begin, size_t end) {
+  const struct state *state = w->scratch;
+  bnn_lif_run(w->plan, w->packed, w->x, state->v, w->y, state->first, begin, end);
 }
 
 bool check_lif(struct check_case *c, const struct bnn_select *select, bool *skipped) {
@@ -83,7 +80,8 @@ bool check_lif(struct check_case *c, const struct bnn_select *select, bool *skip
       if (p.bits) bits[i / p.channels * words + channel / 32] |= bit << channel % 32;
       if (!p.bits) expected[i] = spiked;
     }
-    struct work work = {&plan, packed, x, v, y, t == 0};
+    struct state state = {v, t == 0};
+    const struct check_work work = {&plan, packed, x, y, &state};
     check_split(c, plan.units, run, &work);
     const bool right = p.bits ? check_equal_words(c, work.y, bits, p.pixels * words) : check_equal_floats(c, y, expected, n);
     if (!right || !check_equal_floats(c, v, membranes, n)) return false;

@@ -52,6 +52,14 @@ static struct bnn_window window_of(const struct shape *s) {
   return w;
 }
 
+static struct bnn_convolution sizes_of(const struct shape *s, uint32_t groups) {
+  return (struct bnn_convolution){
+      .batch = 1, .in_h = s->height, .in_w = s->width, .channels = s->channels,
+      .out_h = outputs(s->height, s->stride), .out_w = outputs(s->width, s->stride), .filters = s->filters,
+      .window = window_of(s), .groups = groups,
+  };
+}
+
 static void run_bitpack(struct workload *w) {
   bnn_bitpack_run(&w->plan.bitpack, w->packed, w->x, w->y, 0, w->plan.bitpack.units);
 }
@@ -127,24 +135,20 @@ bool workload_bconv2d(struct workload *w, const struct shape *s, const struct bn
   return true;
 }
 
-static bool float_buffers(struct workload *w, const struct bnn_conv2d_problem *p, size_t packed, size_t scratch,
-                          const float **filter) {
-  const size_t taps = (size_t)p->window.kernel_h * p->window.kernel_w * (p->channels / p->groups);
-  w->macs = (uint64_t)p->out_h * p->out_w * p->filters * taps;
+/* Buffers of a convolution whose weights and tensors have elements of so many bytes; *filter gets its weights. */
+static bool convolution_buffers(struct workload *w, const struct bnn_convolution *sizes, size_t element, size_t packed,
+                                size_t scratch, const void **filter) {
+  w->macs = bnn_output_elements(sizes) * bnn_filter_elements(sizes);
   w->packed = buffer(w, packed);
   w->scratch = buffer(w, scratch);
-  w->x = buffer(w, (size_t)p->in_h * p->in_w * p->channels * sizeof(float));
-  w->y = buffer(w, (size_t)p->out_h * p->out_w * p->filters * sizeof(float));
-  *filter = buffer(w, p->filters * taps * sizeof(float));
+  w->x = buffer(w, bnn_input_elements(sizes) * element);
+  w->y = buffer(w, bnn_output_elements(sizes) * element);
+  *filter = buffer(w, sizes->filters * bnn_filter_elements(sizes) * element);
   return w->packed && w->scratch && w->x && w->y && *filter;
 }
 
 static struct bnn_conv2d_problem float_problem(const struct shape *s, uint32_t groups) {
-  return (struct bnn_conv2d_problem){
-      .batch = 1, .in_h = s->height, .in_w = s->width, .channels = s->channels,
-      .out_h = outputs(s->height, s->stride), .out_w = outputs(s->width, s->stride), .filters = s->filters,
-      .window = window_of(s), .groups = groups, .lo = -INFINITY, .hi = INFINITY,
-  };
+  return (struct bnn_conv2d_problem){.sizes = sizes_of(s, groups), .lo = -INFINITY, .hi = INFINITY};
 }
 
 static void run_conv2d(struct workload *w) {
@@ -153,12 +157,13 @@ static void run_conv2d(struct workload *w) {
 
 bool workload_conv2d(struct workload *w, const struct shape *s, const struct bnn_select *select) {
   const struct bnn_conv2d_problem p = float_problem(s, 1);
-  const float *filter;
-  if (!bnn_conv2d_plan(&w->plan.conv2d, &p, select)) return false;
-  w->kernel = bnn_conv2d_kernel_name(&w->plan.conv2d);
+  struct bnn_conv2d_plan *plan = &w->plan.conv2d;
+  const void *filter;
+  if (!bnn_conv2d_plan(plan, &p, select)) return false;
+  w->kernel = bnn_conv2d_kernel_name(plan);
   w->run = run_conv2d;
-  if (!float_buffers(w, &p, w->plan.conv2d.packed_bytes, w->plan.conv2d.scratch_bytes, &filter)) return false;
-  bnn_conv2d_pack(&w->plan.conv2d, filter, NULL, w->packed);
+  if (!convolution_buffers(w, &p.sizes, sizeof(float), plan->packed_bytes, plan->scratch_bytes, &filter)) return false;
+  bnn_conv2d_pack(plan, filter, NULL, w->packed);
   return true;
 }
 
@@ -168,37 +173,24 @@ static void run_depthwise(struct workload *w) {
 
 bool workload_depthwise(struct workload *w, const struct shape *s, const struct bnn_select *select) {
   const struct bnn_conv2d_problem p = float_problem(s, s->channels);
-  const float *filter;
-  if (!bnn_depthwise_fits(&p) || !bnn_depthwise_plan(&w->plan.depthwise, &p, select)) return false;
-  w->kernel = bnn_depthwise_kernel_name(&w->plan.depthwise);
+  struct bnn_depthwise_plan *plan = &w->plan.depthwise;
+  const void *filter;
+  if (!bnn_is_depthwise(&p.sizes) || !bnn_depthwise_plan(plan, &p, select)) return false;
+  w->kernel = bnn_depthwise_kernel_name(plan);
   w->run = run_depthwise;
-  if (!float_buffers(w, &p, w->plan.depthwise.packed_bytes, w->plan.depthwise.scratch_bytes, &filter)) return false;
-  bnn_depthwise_pack(&w->plan.depthwise, filter, NULL, w->packed);
-  return true;
-}
-
-static bool code_buffers(struct workload *w, const struct bnn_iconv2d_problem *p, size_t packed, size_t scratch,
-                         struct bnn_iconv2d_weights *weights) {
-  const size_t taps = (size_t)p->window.kernel_h * p->window.kernel_w * (p->channels / p->groups);
-  w->macs = (uint64_t)p->out_h * p->out_w * p->filters * taps;
-  w->packed = buffer(w, packed);
-  w->scratch = buffer(w, scratch);
-  w->x = buffer(w, (size_t)p->in_h * p->in_w * p->channels);
-  w->y = buffer(w, (size_t)p->out_h * p->out_w * p->filters);
-  struct bnn_ratio *ratios = buffer(w, p->filters * sizeof *ratios);
-  weights->filter = buffer(w, p->filters * taps);
-  weights->ratio = ratios;
-  if (!w->packed || !w->scratch || !w->x || !w->y || !ratios || !weights->filter) return false;
-  for (uint32_t o = 0; o < p->filters; o++) bnn_ratio_of(1.0 / 1024, &ratios[o]);
+  if (!convolution_buffers(w, &p.sizes, sizeof(float), plan->packed_bytes, plan->scratch_bytes, &filter)) return false;
+  bnn_depthwise_pack(plan, filter, NULL, w->packed);
   return true;
 }
 
 static struct bnn_iconv2d_problem code_problem(const struct shape *s, uint32_t groups) {
-  return (struct bnn_iconv2d_problem){
-      .batch = 1, .in_h = s->height, .in_w = s->width, .channels = s->channels,
-      .out_h = outputs(s->height, s->stride), .out_w = outputs(s->width, s->stride), .filters = s->filters,
-      .window = window_of(s), .groups = groups, .x_zero = -1, .border = -1, .lo = INT8_MIN, .hi = INT8_MAX,
-  };
+  return (struct bnn_iconv2d_problem){.sizes = sizes_of(s, groups), .x_zero = -1, .border = -1, .lo = INT8_MIN, .hi = INT8_MAX};
+}
+
+static struct bnn_ratio *ratios(struct workload *w, uint32_t count) {
+  struct bnn_ratio *all = buffer(w, count * sizeof *all);
+  for (uint32_t i = 0; all && i < count; i++) bnn_ratio_of(1.0 / 1024, &all[i]);
+  return all;
 }
 
 static void run_igemm(struct workload *w) {
@@ -207,12 +199,15 @@ static void run_igemm(struct workload *w) {
 
 bool workload_igemm(struct workload *w, const struct shape *s, const struct bnn_select *select) {
   const struct bnn_iconv2d_problem p = code_problem(s, 1);
-  struct bnn_iconv2d_weights weights = {0};
-  if (!bnn_iconv2d_plan(&w->plan.iconv2d, &p, select)) return false;
-  w->kernel = bnn_iconv2d_kernel_name(&w->plan.iconv2d);
+  struct bnn_iconv2d_plan *plan = &w->plan.iconv2d;
+  const void *filter;
+  if (!bnn_iconv2d_plan(plan, &p, select)) return false;
+  w->kernel = bnn_iconv2d_kernel_name(plan);
   w->run = run_igemm;
-  if (!code_buffers(w, &p, w->plan.iconv2d.packed_bytes, w->plan.iconv2d.scratch_bytes, &weights)) return false;
-  bnn_iconv2d_pack(&w->plan.iconv2d, &weights, w->packed);
+  if (!convolution_buffers(w, &p.sizes, sizeof(int8_t), plan->packed_bytes, plan->scratch_bytes, &filter)) return false;
+  const struct bnn_iconv2d_weights weights = {.filter = filter, .ratio = ratios(w, s->filters)};
+  if (!weights.ratio) return false;
+  bnn_iconv2d_pack(plan, &weights, w->packed);
   return true;
 }
 
@@ -222,11 +217,14 @@ static void run_idepthwise(struct workload *w) {
 
 bool workload_idepthwise(struct workload *w, const struct shape *s, const struct bnn_select *select) {
   const struct bnn_iconv2d_problem p = code_problem(s, s->channels);
-  struct bnn_iconv2d_weights weights = {0};
-  if (!bnn_idepthwise_fits(&p) || !bnn_idepthwise_plan(&w->plan.idepthwise, &p, select)) return false;
-  w->kernel = bnn_idepthwise_kernel_name(&w->plan.idepthwise);
+  struct bnn_idepthwise_plan *plan = &w->plan.idepthwise;
+  const void *filter;
+  if (!bnn_idepthwise_fits(&p.sizes) || !bnn_idepthwise_plan(plan, &p, select)) return false;
+  w->kernel = bnn_idepthwise_kernel_name(plan);
   w->run = run_idepthwise;
-  if (!code_buffers(w, &p, w->plan.idepthwise.packed_bytes, 0, &weights)) return false;
-  bnn_idepthwise_pack(&w->plan.idepthwise, &weights, w->packed);
+  if (!convolution_buffers(w, &p.sizes, sizeof(int8_t), plan->packed_bytes, 0, &filter)) return false;
+  const struct bnn_iconv2d_weights weights = {.filter = filter, .ratio = ratios(w, s->filters)};
+  if (!weights.ratio) return false;
+  bnn_idepthwise_pack(plan, &weights, w->packed);
   return true;
 }

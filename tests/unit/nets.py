@@ -188,6 +188,12 @@ def _sum_of_signs(net: Net, name: str) -> None:
     net.x = net.builder.node("arith", name, (one, two), kind=kind("ADD"))
 
 
+def _signed(net: Net, name: str) -> None:
+    """Two bits of two's complement: -2 to 1, with the 0 of a padding amid them."""
+    net.op("clamp", f"{name}/clip", lo=-2.0, hi=1.0)
+    net.op("unary", name, kind=kind("ROUND"))
+
+
 QUANTISERS: dict[str, Callable[[Net, str], None]] = {
     "ste_sign": _ste_sign,
     "heaviside": _heaviside,
@@ -201,6 +207,7 @@ QUANTISERS: dict[str, Callable[[Net, str], None]] = {
     "dorefa3": _dorefa(7),
     "ternary": _ternary,
     "sum_of_signs": _sum_of_signs,
+    "signed": _signed,
 }
 TWO_VALUED = (
     "ste_sign",

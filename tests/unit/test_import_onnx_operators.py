@@ -282,7 +282,8 @@ def test_quant_levels(bits: int, signed: int, narrow: int, lowest: int, highest:
     ("scales", "attributes", "message"),
     [
         ([1, 1, 1.5, 1], {}, "by 1.5"),
-        ([1, 1, 2, 2], {"mode": "linear"}, "mode 'linear'"),
+        ([1, 1, 2, 2], {"mode": "cubic"}, "mode 'cubic'"),
+        ([1, 1, 2, 2], {"mode": "linear", "coordinate_transformation_mode": "align_corners"}, "rule"),
         ([1, 1, 2, 2], {"nearest_mode": "ceil", "coordinate_transformation_mode": "asymmetric"}, "rule"),
         ([1, 1, 200, 1], {}, "by 200"),
     ],

@@ -147,6 +147,7 @@ def test_average_pool_between_quantiser_and_layer_is_named() -> None:
         ("ste_sign", real, "weight-real"),
         ("dorefa2", np.sign, "kbit"),
         ("ternary", np.sign, "ternary"),
+        ("signed", np.sign, "kbit"),
         ("ste_sign", ternary, "ternary"),
         ("ste_sign", four_levels, "kbit"),
         ("ste_sign", zero_one, "binary01"),
@@ -159,7 +160,7 @@ def test_reasons(quantiser: str, weights: object, reason: str) -> None:
     assert verdicts["conv"].reason == reason
 
 
-MANY = ("dorefa2", "dorefa3", "ternary", "sum_of_signs")
+MANY = ("dorefa2", "dorefa3", "ternary", "sum_of_signs", "signed")
 
 
 @settings(max_examples=60, deadline=None, derandomize=True)

@@ -10,7 +10,7 @@ so every such pair runs on one XNOR kernel: {-1, +1} has m = 0, {0, 1} has m = 1
 constant of the filter as long as each tap is counted; the third is there only for weights that do not lie around zero,
 and is a filter of ones. Where the image is padded, the padding value is an end of the levels and is given the bits 0,
 which is what the kernel reads outside the image (the sign of d follows); or it is 0 amid levels around it, and then
-m = 0 and the kernel leaves those taps out.
+m = 0 and the kernel leaves those taps out; or it is another level, and the image is padded before it is quantised.
 """
 
 from __future__ import annotations
@@ -105,12 +105,14 @@ def _layer(work: Rewrite, verdict: Verdict) -> None:
     if node.op == "dense":
         filters = filters[:, None, None, :]
         x = _as_image(work, x, f"{node.name}/rows")
+    inside = analyse.border(node) in (grid.lo, grid.hi)
+    outside = analyse.padded(node) or node.op == "conv2d_transpose"
+    if outside and not inside and not analyse.masked(node, grid):
+        x, window, outside = *_fill(work, x, window, analyse.border(node), f"{node.name}/border"), False
     depthwise = analyse.depthwise(work.source, node)
     if groups > 1 and not depthwise:
         x, filters = _widen(work, x, filters, groups, grid, verdict.spread, node.name)
 
-    inside = analyse.border(node) in (grid.lo, grid.hi)
-    outside = analyse.padded(node) or node.op == "conv2d_transpose"
     code = encode(grid, inverted=outside and inside and analyse.border(node) == grid.lo)
     limits = np.asarray(code.thresholds)[:, None]
     packed = quantize(work, x, limits, code.inverted, f"{node.name}/quantize", planes=code.planes, code=code.kind)
@@ -138,6 +140,14 @@ def _as_image(work: Rewrite, x: str, name: str) -> str:
     if len(shape) == 4:
         return x
     return work.node("reshape", name, (x,), shape=(int(np.prod(shape[:-1], dtype=np.int64)), 1, 1, shape[-1]))
+
+
+def _fill(work: Rewrite, x: str, window: dict[str, int], value: float, name: str) -> tuple[str, dict[str, int]]:
+    """The image with the window's padding written out, and the window without it."""
+    before = [0, window.get("pad_top", 0), window.get("pad_left", 0), 0, 0, 0]
+    after = [0, window.get("pad_bottom", 0), window.get("pad_right", 0), 0, 0, 0]
+    bare = {key: 0 if key.startswith("pad_") else size for key, size in window.items()}
+    return work.node("pad", name, (x,), before=before, after=after, value=value), bare
 
 
 def _widen(

@@ -10,7 +10,18 @@ import numpy as np
 from harness.errors import ModelError, UnsupportedModel
 from harness.model.graph import Graph
 from harness.model.importers.folding import FoldingBuilder
-from harness.model.importers.onnx import activations, constants, elementwise, linear, quantised, resizing, shaping
+from harness.model.importers.onnx import (
+    activations,
+    constants,
+    elementwise,
+    indexing,
+    linear,
+    normalising,
+    quantised,
+    reducing,
+    resizing,
+    shaping,
+)
 from harness.model.importers.onnx.container import STANDARD, Container, Operator, read
 from harness.model.importers.onnx.translation import Translation, Value
 
@@ -18,7 +29,10 @@ _FUNCTIONS: dict[str, shaping.Function] = {
     **elementwise.OPERATORS,
     **activations.OPERATORS,
     **linear.OPERATORS,
+    **normalising.OPERATORS,
+    **reducing.OPERATORS,
     **shaping.OPERATORS,
+    **indexing.OPERATORS,
     **resizing.OPERATORS,
     **quantised.OPERATORS,
 }

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Operators with weights or windows: convolutions, dense layers, pools, normalisation."""
+"""Operators with weights or windows: convolutions, dense layers, pools."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from harness import abi
 from harness.errors import ModelError
 from harness.model import shapes
 from harness.model.graph import Array
@@ -193,82 +192,6 @@ def _grow(window: Window, size: tuple[int, ...]) -> bool:
     return grown
 
 
-def global_pool(t: Translation) -> Value:
-    x = t.operand(0)
-    if t.kind == "GlobalAveragePool":
-        return mean_over(t, x, tuple(range(2, len(x.shape))), keep=True)
-    image, rank = _image(t, x), len(x.shape)
-    _, height, width, _ = t.graph.shape(image)
-    return _value(t, t.emit("max_pool2d", (image,), window=_whole(height, width)), rank)
-
-
-def _whole(height: int, width: int) -> Window:
-    return {"kernel_h": height, "kernel_w": width, "stride_h": 1, "stride_w": 1, "dilation_h": 1, "dilation_w": 1}
-
-
-def mean_over(t: Translation, x: Value, axes: tuple[int, ...], keep: bool, part: str = "") -> Value:
-    """The mean over axes of the value; images are averaged with their channels last."""
-    x = t.held(t.unflattened(x))
-    tensor, order = x.tensor, x.order
-    at = [order.index(axis) for axis in axes]
-    shape = t.graph.shape(tensor)
-    target = tuple(1 if i in at else size for i, size in enumerate(shape) if keep or i not in at)
-    y = t.emit("mean", (tensor,), part=part, axes=sum(1 << i for i in at), shape=target)
-    if keep:
-        return t.value(y, order)
-    left = sorted(axis for axis in order if axis not in axes)
-    return t.value(y, tuple(left.index(axis) for axis in order if axis not in axes))
-
-
-def reduce(t: Translation) -> Value:
-    """ReduceMean, ReduceSum, and ReduceMax over the pixels of an image."""
-    x = t.operand(0)
-    rank = len(x.shape)
-    given = t.numbers(1) if t.optional(1) is not None else t.listed("axes")
-    if not given and t.attribute("noop_with_empty_axes", 0):
-        return x
-    axes = tuple(sorted({t.axis(axis, rank) for axis in given})) if given else tuple(range(rank))
-    keep = bool(t.attribute("keepdims", 1))
-    if t.kind == "ReduceMax":
-        if rank != 4 or axes != (2, 3):
-            raise t.unsupported("over other axes than those of an image")
-        y = t.value(t.emit("max_pool2d", (_image(t, x),), window=_whole(*x.shape[2:])), layout.CHANNELS_LAST)
-        return y if keep else t.reshaped(y, x.shape[:2])
-    if t.kind == "ReduceMean":
-        return mean_over(t, x, axes, keep)
-    count = float(np.prod([x.shape[axis] for axis in axes]))
-    y = mean_over(t, x, axes, keep, part="mean")
-    product = t.emit("arith", (y.tensor, t.constant("count", [count])), kind=abi.constant("BNN_MUL"), **FREE)
-    return t.value(product, y.order)
-
-
-def batch_norm(t: Translation) -> Value:
-    if t.attribute("training_mode", 0):
-        raise t.unsupported("in training mode")
-    x = t.operand(0)
-    channels = x.shape[1] if len(x.shape) > 1 else 0
-    gamma, beta, mean, variance = (t.required(position, 1).astype(np.float64) for position in (1, 2, 3, 4))
-    if any(data.shape != (channels,) for data in (gamma, beta, mean, variance)):
-        raise ModelError(f"{t.label!r}: its statistics do not fit the {channels} channels of {list(x.shape)}.")
-    total = variance + float(t.attribute("epsilon", 1e-5))
-    if not (total > 0).all():
-        raise ModelError(
-            f"{t.label!r}: a batch norm with a negative variance.",
-            "The file is damaged: a variance is a mean of squares.",
-            "Export the model again from its checkpoint.",
-        )
-    scale = gamma / np.sqrt(total)
-    offset = beta - mean * scale
-    if x.image is not None:
-        turned = layout.channels_last(x.image)
-        tensor, order, scale, offset = x.tensor, x.order, scale[turned], offset[turned]
-    else:
-        order = layout.channels_last_order(len(x.shape))
-        tensor = t.place(x, order)
-    y = t.emit("affine", (tensor, t.constant("scale", scale), t.constant("offset", offset)), **FREE)
-    return t.value(y, order, x.image)
-
-
 OPERATORS: dict[str, Callable[[Translation], Value]] = {
     "Conv": conv,
     "ConvTranspose": conv_transpose,
@@ -276,10 +199,4 @@ OPERATORS: dict[str, Callable[[Translation], Value]] = {
     "MatMul": matmul,
     "MaxPool": pool("max_pool2d"),
     "AveragePool": pool("avg_pool2d"),
-    "GlobalAveragePool": global_pool,
-    "GlobalMaxPool": global_pool,
-    "ReduceMean": reduce,
-    "ReduceSum": reduce,
-    "ReduceMax": reduce,
-    "BatchNormalization": batch_norm,
 }

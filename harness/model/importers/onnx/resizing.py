@@ -8,15 +8,22 @@ from collections.abc import Callable, Iterator
 
 from harness.errors import ModelError
 from harness.model.importers import repeat
+from harness.model.importers.onnx.activations import affine
+from harness.model.importers.onnx.elementwise import binary
+from harness.model.importers.onnx.indexing import joined, taken
 from harness.model.importers.onnx.translation import Translation, Value
 
 
 def resize(t: Translation) -> Value:
-    """To the nearest pixel, by whole factors, where that repeats every pixel."""
+    """By whole factors: linearly, or to the nearest pixel where that repeats every pixel."""
     x = t.held(t.unflattened(t.operand(0)))
-    if t.attribute("mode", "nearest") != "nearest":
-        raise t.unsupported(f"in the mode {t.attribute('mode', '')!r}")
-    factors = _factors(t, x)
+    mode, factors = t.attribute("mode", "nearest"), _factors(t, x)
+    if mode == "linear":
+        for axis, factor in enumerate(factors):
+            x = _between(t, x, axis, factor) if factor > 1 else x
+        return x
+    if mode != "nearest":
+        raise t.unsupported(f"in the mode {mode!r}")
     for size, factor in zip(x.shape, factors, strict=True):
         if factor > repeat.MOST:
             raise t.unsupported(f"by {factor}")
@@ -47,13 +54,47 @@ def _factors(t: Translation, x: Value) -> list[int]:
 
 def _sources(t: Translation, size: int, factor: int) -> Iterator[int]:
     """The pixel that each pixel of an enlarged axis is taken from."""
-    newest = t.kind == "Resize" and t.opset >= 11
-    place = _PLACES.get(t.attribute("coordinate_transformation_mode", "half_pixel") if newest else "asymmetric")
-    nearest = _NEAREST.get(t.attribute("nearest_mode", "round_prefer_floor") if newest else "floor")
-    if place is None or nearest is None:
+    place = _place(t)
+    nearest = _NEAREST.get(t.attribute("nearest_mode", "round_prefer_floor") if _newest(t) else "floor")
+    if nearest is None:
         raise t.unsupported("with this rule for the nearest pixel")
     for at in range(size * factor):
         yield min(max(nearest(place(at, factor, size)), 0), size - 1)
+
+
+def _between(t: Translation, x: Value, axis: int, factor: int) -> Value:
+    """Each pixel becomes `factor` new ones, which lie between it and a neighbour; what lies beyond the edge is the
+    edge's. The new pixels of one phase are a weighted mean of the image and the image moved by one."""
+    size, place = x.shape[axis], _place(t)
+    if factor > repeat.MOST:
+        raise t.unsupported(f"by {factor}")
+    offsets = [place(at, factor, size) for at in range(factor)]
+    if any(abs(place(at, factor, size) - offsets[at % factor] - at // factor) > 1e-6 for at in range(size * factor)):
+        raise t.unsupported("with this rule for the pixels between")  # their phases differ from place to place
+    back = taken(t, x, axis, [max(at - 1, 0) for at in range(size)], f"axis{axis}_back")
+    ahead = taken(t, x, axis, [min(at + 1, size - 1) for at in range(size)], f"axis{axis}_ahead")
+    apart = (*x.shape[: axis + 1], 1, *x.shape[axis + 1 :])
+    phases = []
+    for at, offset in enumerate(offsets):
+        part, other = f"axis{axis}_phase{at}", back if offset < 0 else ahead
+        y = x
+        if offset:
+            here = affine(t, x, 1 - abs(offset), 0.0, f"{part}_here")
+            y = binary(t, "ADD", here, affine(t, other, abs(offset), 0.0, f"{part}_there"), part)
+        phases.append(t.reshaped(y, apart))
+    whole = joined(t, phases, axis + 1, f"axis{axis}")
+    return t.reshaped(whole, (*x.shape[:axis], size * factor, *x.shape[axis + 1 :]))
+
+
+def _newest(t: Translation) -> bool:
+    return t.kind == "Resize" and t.opset >= 11
+
+
+def _place(t: Translation) -> Callable[[int, int, int], float]:
+    found = _PLACES.get(t.attribute("coordinate_transformation_mode", "half_pixel") if _newest(t) else "asymmetric")
+    if found is None:
+        raise t.unsupported("with this rule for the place of a pixel")
+    return found
 
 
 _PLACES: dict[str, Callable[[int, int, int], float]] = {

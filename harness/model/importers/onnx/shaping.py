@@ -1,11 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Operators that move, cut and join."""
+"""Operators that give a value another shape, and join values."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from itertools import pairwise
 
 from harness.errors import ModelError
 from harness.model.importers.onnx.translation import Translation, Value
@@ -72,89 +71,6 @@ def concat(t: Translation) -> Value:
     return t.value(t.emit("concat", [t.place(part, order) for part in parts], axis=axis), order)
 
 
-def split(t: Translation) -> list[Value]:
-    x = t.operand(0)
-    axis = t.axis(t.attribute("axis", 0), len(x.shape))
-    count = len(t.operator.outputs) if t.operator else 1
-    sizes = t.numbers(1) if t.optional(1) is not None else t.listed("split")
-    if sizes is None:
-        size = -(-x.shape[axis] // max(count, 1))
-        sizes = [min(size, x.shape[axis] - at * size) for at in range(count)]
-    begins = [sum(sizes[:at]) for at in range(len(sizes))]
-    if len(sizes) != count or sum(sizes) != x.shape[axis]:
-        raise ModelError(f"{t.label!r}: {x.shape[axis]} cannot be split into {list(sizes)} for {count} outputs.")
-    return [
-        _cut(t, x, {axis: (begin, size, 1)}, str(at))
-        for at, (begin, size) in enumerate(zip(begins, sizes, strict=True))
-    ]
-
-
-def slice_(t: Translation) -> Value:
-    x = t.operand(0)
-    rank = len(x.shape)
-    if t.opset < 10:
-        starts, ends, axes, steps = t.listed("starts"), t.listed("ends"), t.listed("axes"), None
-    else:
-        starts, ends, axes, steps = (t.numbers(position) for position in (1, 2, 3, 4))
-    if not starts or not ends or len(starts) != len(ends):
-        raise ModelError(f"{t.label!r}: Slice wants as many starts as ends.")
-    axes = list(range(len(starts))) if axes is None else axes
-    steps = [1] * len(starts) if steps is None else steps
-    if not len(axes) == len(steps) == len(starts):
-        raise ModelError(f"{t.label!r}: Slice wants as many axes and steps as starts.")
-    if min(steps) < 1:
-        raise t.unsupported("with a negative step")
-    cuts = {}
-    for axis, start, end, step in zip(axes, starts, ends, steps, strict=True):
-        taken = range(x.shape[t.axis(axis, rank)])[start:end:step]
-        cuts[t.axis(axis, rank)] = (taken[0] if taken else 0, len(taken), step)
-    return _cut(t, x, cuts)
-
-
-def gather(t: Translation) -> Value:
-    """Of one index, or of a run of them: a slice."""
-    x, indices = t.operand(0), t.required(1)
-    axis = t.axis(t.attribute("axis", 0), len(x.shape))
-    size = x.shape[axis]
-    wanted = [int(index) + (size if index < 0 else 0) for index in indices.reshape(-1)[: size + 1]]
-    steps = {after - before for before, after in pairwise(wanted)}
-    if indices.ndim > 1 or not wanted or len(steps) > 1 or min(steps, default=1) < 1:
-        raise t.unsupported("of indices that are not evenly spaced")
-    y = _cut(t, x, {axis: (wanted[0], len(wanted), min(steps, default=1))})
-    return y if indices.ndim else t.reshaped(y, (*x.shape[:axis], *x.shape[axis + 1 :]))
-
-
-def _cut(t: Translation, x: Value, cuts: dict[int, tuple[int, int, int]], part: str = "") -> Value:
-    """A piece of a value; `cuts` has begin, count and step by axis."""
-    x = t.held(t.unflattened(x))
-    whole = [(0, size, 1) for size in x.shape]
-    begin, count, step = zip(*(cuts.get(axis, whole[axis]) for axis in x.order), strict=True)
-    tensor = t.emit("slice", (x.tensor,), part=part, begin=list(begin), step=list(step), shape=tuple(count))
-    return t.value(tensor, x.order)
-
-
-def pad(t: Translation) -> Value:
-    x = t.held(t.unflattened(t.operand(0)))
-    rank = len(x.shape)
-    if t.attribute("mode", "constant") != "constant":
-        raise t.unsupported(f"in the mode {t.attribute('mode', '')!r}")
-    widths = t.numbers(1) if t.opset >= 11 else t.listed("pads")
-    value = t.number(2, 0.0) if t.opset >= 11 else float(t.attribute("value", 0.0))
-    given = t.numbers(3) if t.opset >= 18 else None
-    axes = list(range(rank)) if given is None else [t.axis(axis, rank) for axis in given]
-    if widths is None or len(widths) != 2 * len(axes) or not math.isfinite(value):
-        raise ModelError(f"{t.label!r}: it pads {len(axes)} axes by {widths} with {value}.")
-    if min(widths, default=0) < 0:
-        raise t.unsupported("with a negative width")
-    before: list[int] = [0] * rank
-    after: list[int] = [0] * rank
-    for at, axis in enumerate(axes):
-        before[x.order.index(axis)], after[x.order.index(axis)] = widths[at], widths[at + len(axes)]
-    if not any(widths):
-        return x
-    return t.value(t.emit("pad", (x.tensor,), before=before, after=after, value=value), x.order)
-
-
 def depth_to_space(t: Translation) -> Value:
     x, block = t.operand(0), t.attribute("blocksize", 0)
     if len(x.shape) != 4 or block < 1 or x.shape[1] % (block * block):
@@ -178,17 +94,6 @@ def space_to_depth(t: Translation) -> Value:
     return t.reshaped(turned, (n, channels * block * block, height // block, width // block))
 
 
-def expand(t: Translation) -> Value:
-    """Only one that changes nothing but leading axes of size one; others would copy."""
-    x, wanted = t.operand(0), t.numbers(1) or []
-    rank = max(len(x.shape), len(wanted))
-    full = [1] * (rank - len(x.shape)) + list(x.shape)
-    target = [1] * (rank - len(wanted)) + wanted
-    if any(size not in (1, have) for size, have in zip(target, full, strict=True)):
-        raise t.unsupported("that copies a computed value")
-    return t.reshaped(x, tuple(full))
-
-
 OPERATORS: dict[str, Function] = {
     "Reshape": reshape,
     "Flatten": flatten,
@@ -196,11 +101,6 @@ OPERATORS: dict[str, Function] = {
     "Unsqueeze": unsqueeze,
     "Transpose": transpose,
     "Concat": concat,
-    "Split": split,
-    "Slice": slice_,
-    "Gather": gather,
-    "Pad": pad,
     "DepthToSpace": depth_to_space,
     "SpaceToDepth": space_to_depth,
-    "Expand": expand,
 }

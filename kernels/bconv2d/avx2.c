@@ -90,7 +90,7 @@ INLINE void pixels(const struct bnn_bconv2d_tile *t, uint32_t first, const int n
   __m256i sum[4][VECTORS];
   for (int p = 0; p < n; p++)
     for (int v = 0; v < VECTORS; v++) {
-      const int32_t *start = bnn_bconv2d_start(t, &t->pixels[first + (uint32_t)p]);
+      const int32_t *start = narrow ? bnn_bconv2d_start(t, &t->pixels[first + (uint32_t)p]) : NULL;
       sum[p][v] = narrow ? _mm256_loadu_si256((const void *)(start + v * LANES)) : _mm256_setzero_si256();
     }
   if (narrow) count(t, first, NULL, n, sum);

@@ -77,7 +77,7 @@ INLINE void pixels(const struct bnn_bconv2d_tile *t, uint32_t first, const int v
                    const bool f32, const bool bounded) {
   __m512i sum[8][4];
   for (int p = 0; p < n; p++) {
-    const int32_t *start = bnn_bconv2d_start(t, &t->pixels[first + (uint32_t)p]);
+    const int32_t *start = narrow ? bnn_bconv2d_start(t, &t->pixels[first + (uint32_t)p]) : NULL;
     for (int v = 0; v < vectors; v++) sum[p][v] = narrow ? _mm512_loadu_si512(start + v * LANES) : _mm512_setzero_si512();
   }
   if (narrow) count(t, first, NULL, vectors, n, sum);

@@ -88,8 +88,10 @@ INLINE void count(const struct bnn_bconv2d_tile *t, const struct bnn_bconv2d_pix
 /* Vector v of a pixel's sums: what popcounts make of `start`, or base - 2 * popcount. */
 INLINE int32x4_t sum_of(const struct bnn_bconv2d_tile *t, const struct bnn_bconv2d_pixel *pixel, const int v,
                         const bool narrow, uint32x4_t total) {
-  const int32_t *start = bnn_bconv2d_start(t, pixel);
-  if (narrow) return vaddq_s32(vld1q_s32(start + v * LANES), vreinterpretq_s32_u32(total));
+  if (narrow) {
+    const int32_t *start = bnn_bconv2d_start(t, pixel);
+    return vaddq_s32(vld1q_s32(start + v * LANES), vreinterpretq_s32_u32(total));
+  }
   return vsubq_s32(vld1q_s32(bnn_bconv2d_base(t, pixel) + v * LANES), vreinterpretq_s32_u32(vshlq_n_u32(total, 1)));
 }
 

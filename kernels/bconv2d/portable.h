@@ -22,7 +22,8 @@ INLINE float bound(float value, float lo, float hi) {
  * so that compilers make vectors of them. */
 INLINE void write_floats(const struct bnn_bconv2d_tile *t, uint32_t pixel, const uint32_t *popcounts, const uint32_t mr,
                          const bool narrow, const bool bounded) {
-  const int32_t *start = bnn_bconv2d_start(t, &t->pixels[pixel]), *base = bnn_bconv2d_base(t, &t->pixels[pixel]);
+  const int32_t *start = narrow ? bnn_bconv2d_start(t, &t->pixels[pixel]) : NULL;
+  const int32_t *base = narrow ? NULL : bnn_bconv2d_base(t, &t->pixels[pixel]);
   float value[32];
   for (uint32_t c = 0; c < mr; c++)
     value[c] = narrow ? float_of(start[c] + (int32_t)popcounts[c]) : (float)(base[c] - 2 * (int32_t)popcounts[c]);
@@ -35,7 +36,8 @@ INLINE void write_floats(const struct bnn_bconv2d_tile *t, uint32_t pixel, const
 
 INLINE void write_bits(const struct bnn_bconv2d_tile *t, uint32_t pixel, const uint32_t *popcounts, const uint32_t mr,
                        const bool narrow) {
-  const int32_t *start = bnn_bconv2d_start(t, &t->pixels[pixel]), *base = bnn_bconv2d_base(t, &t->pixels[pixel]);
+  const int32_t *start = narrow ? bnn_bconv2d_start(t, &t->pixels[pixel]) : NULL;
+  const int32_t *base = narrow ? NULL : bnn_bconv2d_base(t, &t->pixels[pixel]);
   unsigned char *y = t->y + pixel * t->y_step;
   uint32_t bits = 0;
   for (uint32_t c = 0; c < mr; c++)

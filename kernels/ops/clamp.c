@@ -1,17 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "ops/loops.h"
 
-static enum bnn_status check(const struct bnn_call *call, struct bnn_error *error) {
-  BNN_TRY(bnn_rule_floats(call, 1, error));
-  return bnn_rule_same_shape(call, error);
-}
-
-static enum bnn_status plan(const struct bnn_call *call, struct bnn_plan *plan, struct bnn_error *error) {
-  (void)error;
-  bnn_plan_elements(call, plan);
-  return BNN_E_OK;
-}
-
 static void run(const struct bnn_call *call, const struct bnn_plan *plan, size_t begin, size_t end, uint32_t thread) {
   (void)plan, (void)thread;
   const struct bnn_clamp_params *params = call->params;
@@ -21,4 +10,4 @@ static void run(const struct bnn_call *call, const struct bnn_plan *plan, size_t
   for (size_t i = begin; i < end; i++) y[i] = bnn_clampf(x[i], lo, hi);
 }
 
-const struct bnn_op bnn_op_clamp = {check, plan, run};
+const struct bnn_op bnn_op_clamp = {bnn_check_elements, bnn_plan_elements, run};

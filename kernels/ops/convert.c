@@ -9,12 +9,6 @@ static enum bnn_status check(const struct bnn_call *call, struct bnn_error *erro
   return bnn_rule_same_shape(call, error);
 }
 
-static enum bnn_status plan(const struct bnn_call *call, struct bnn_plan *plan, struct bnn_error *error) {
-  (void)error;
-  bnn_plan_elements(call, plan);
-  return BNN_E_OK;
-}
-
 static void run(const struct bnn_call *call, const struct bnn_plan *plan, size_t begin, size_t end, uint32_t thread) {
   (void)plan, (void)thread;
   const struct bnn_value *x = call->inputs[0], *y = call->output;
@@ -29,4 +23,4 @@ static void run(const struct bnn_call *call, const struct bnn_plan *plan, size_t
   }
 }
 
-const struct bnn_op bnn_op_convert = {check, plan, run};
+const struct bnn_op bnn_op_convert = {check, bnn_plan_elements, run};

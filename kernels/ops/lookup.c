@@ -12,12 +12,6 @@ static enum bnn_status check(const struct bnn_call *call, struct bnn_error *erro
   return bnn_rule_same_shape(call, error);
 }
 
-static enum bnn_status plan(const struct bnn_call *call, struct bnn_plan *plan, struct bnn_error *error) {
-  (void)error;
-  bnn_plan_elements(call, plan);
-  return BNN_E_OK;
-}
-
 static void run(const struct bnn_call *call, const struct bnn_plan *plan, size_t begin, size_t end, uint32_t thread) {
   (void)plan, (void)thread;
   const int8_t *x = call->inputs[0]->data, *table = (const int8_t *)call->inputs[1]->data - INT8_MIN;
@@ -25,4 +19,4 @@ static void run(const struct bnn_call *call, const struct bnn_plan *plan, size_t
   for (size_t i = begin; i < end; i++) y[i] = table[x[i]];
 }
 
-const struct bnn_op bnn_op_lookup = {check, plan, run};
+const struct bnn_op bnn_op_lookup = {check, bnn_plan_elements, run};

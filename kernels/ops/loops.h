@@ -44,11 +44,18 @@ static inline void bnn_clamp_row(float *y, size_t n, float lo, float hi) {
 /* Denormal numbers count as zero, whatever mode the floating-point unit is in. */
 static inline float bnn_flush(float x) { return fabsf(x) < FLT_MIN ? 0.0f : x; }
 
-/* The plan of an op that treats all elements alike: a unit is one element of the output. */
-static inline void bnn_plan_elements(const struct bnn_call *call, struct bnn_plan *plan) {
+/* The check and the plan of an op that treats all floats of its input alike: a unit is one element of the output. */
+static inline enum bnn_status bnn_check_elements(const struct bnn_call *call, struct bnn_error *error) {
+  BNN_TRY(bnn_rule_floats(call, 1, error));
+  return bnn_rule_same_shape(call, error);
+}
+
+static inline enum bnn_status bnn_plan_elements(const struct bnn_call *call, struct bnn_plan *plan, struct bnn_error *error) {
+  (void)error;
   plan->units = bnn_value_elements(call->output);
   plan->grain = BNN_GRAIN_ELEMENTS;
   plan->in_place = 1;
+  return BNN_E_OK;
 }
 
 #endif

@@ -9,13 +9,10 @@ static enum bnn_status check(const struct bnn_call *call, struct bnn_error *erro
 }
 
 static enum bnn_status plan(const struct bnn_call *call, struct bnn_plan *plan, struct bnn_error *error) {
-  struct bnn_walk *walk = plan->state = bnn_plan_keep(plan, sizeof *walk);
-  if (walk == NULL) return bnn_fail(error, BNN_E_MEMORY, "no memory to plan '%.80s'", call->name);
-  bnn_walk_broadcast(walk, call->output, call->inputs, 2);
-  plan->units = bnn_walk_rows(walk);
-  plan->grain = bnn_grain(bnn_walk_row_length(walk));
+  struct bnn_walk walk;
+  bnn_walk_broadcast(&walk, call->output, call->inputs, 2);
   plan->in_place = 1;
-  return BNN_E_OK;
+  return bnn_walk_plan(call, plan, &walk, error);
 }
 
 static void run(const struct bnn_call *call, const struct bnn_plan *plan, size_t begin, size_t end, uint32_t thread) {

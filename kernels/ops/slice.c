@@ -33,28 +33,19 @@ static enum bnn_status check(const struct bnn_call *call, struct bnn_error *erro
 static enum bnn_status plan(const struct bnn_call *call, struct bnn_plan *plan, struct bnn_error *error) {
   const struct bnn_slice_params *params = call->params;
   const struct bnn_value *x = call->inputs[0], *y = call->output;
-  struct bnn_walk *walk = plan->state = bnn_plan_keep(plan, sizeof *walk);
-  if (walk == NULL) return bnn_fail(error, BNN_E_MEMORY, "no memory to plan '%.80s'", call->name);
-  *walk = (struct bnn_walk){.rank = x->rank, .operands = 1};
+  struct bnn_walk walk = {.rank = x->rank, .operands = 1};
   uint32_t shape[BNN_MAX_RANK];
   size_t stride[BNN_MAX_RANK];
   bnn_word_shape(x, shape);
   bnn_dense_strides(shape, x->rank, stride);
   for (uint32_t axis = 0; axis < x->rank; axis++) {
     bool words = x->dtype == BNN_BITS && axis + 1 == x->rank;
-    walk->shape[axis] = words ? bnn_words(y->shape[axis]) * y->planes : y->shape[axis];
-    walk->stride[0][axis] = stride[axis] * (words ? 1 : params->step[axis]);
-    walk->base[0] += stride[axis] * (words ? params->begin[axis] / 32 : params->begin[axis]);
+    walk.shape[axis] = words ? bnn_words(y->shape[axis]) * y->planes : y->shape[axis];
+    walk.stride[0][axis] = stride[axis] * (words ? 1 : params->step[axis]);
+    walk.base[0] += stride[axis] * (words ? params->begin[axis] / 32 : params->begin[axis]);
   }
-  bnn_walk_join(walk);
-  plan->units = bnn_walk_rows(walk);
-  plan->grain = bnn_grain(bnn_walk_row_length(walk));
-  return BNN_E_OK;
+  bnn_walk_join(&walk);
+  return bnn_walk_plan(call, plan, &walk, error);
 }
 
-static void run(const struct bnn_call *call, const struct bnn_plan *plan, size_t begin, size_t end, uint32_t thread) {
-  (void)thread;
-  bnn_walk_gather(plan->state, call->inputs[0], call->output, begin, end);
-}
-
-const struct bnn_op bnn_op_slice = {check, plan, run};
+const struct bnn_op bnn_op_slice = {check, plan, bnn_walk_gather};

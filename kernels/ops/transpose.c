@@ -24,27 +24,18 @@ static enum bnn_status check(const struct bnn_call *call, struct bnn_error *erro
 static enum bnn_status plan(const struct bnn_call *call, struct bnn_plan *plan, struct bnn_error *error) {
   const struct bnn_transpose_params *params = call->params;
   const struct bnn_value *x = call->inputs[0];
-  struct bnn_walk *walk = plan->state = bnn_plan_keep(plan, sizeof *walk);
-  if (walk == NULL) return bnn_fail(error, BNN_E_MEMORY, "no memory to plan '%.80s'", call->name);
-  *walk = (struct bnn_walk){.rank = x->rank, .operands = 1};
+  struct bnn_walk walk = {.rank = x->rank, .operands = 1};
   uint32_t shape[BNN_MAX_RANK];
   size_t stride[BNN_MAX_RANK];
   bnn_word_shape(x, shape);
   bnn_dense_strides(shape, x->rank, stride);
   for (uint32_t axis = 0; axis < x->rank; axis++) {
-    walk->shape[axis] = shape[params->permutation[axis]];
-    walk->stride[0][axis] = stride[params->permutation[axis]];
+    walk.shape[axis] = shape[params->permutation[axis]];
+    walk.stride[0][axis] = stride[params->permutation[axis]];
   }
-  bnn_walk_join(walk);
-  plan->alias = walk->rank == 1 && walk->stride[0][0] == 1; /* only axes of size 1 moved */
-  plan->units = bnn_walk_rows(walk);
-  plan->grain = bnn_grain(bnn_walk_row_length(walk));
-  return BNN_E_OK;
+  bnn_walk_join(&walk);
+  plan->alias = walk.rank == 1 && walk.stride[0][0] == 1; /* only axes of size 1 moved */
+  return bnn_walk_plan(call, plan, &walk, error);
 }
 
-static void run(const struct bnn_call *call, const struct bnn_plan *plan, size_t begin, size_t end, uint32_t thread) {
-  (void)thread;
-  bnn_walk_gather(plan->state, call->inputs[0], call->output, begin, end);
-}
-
-const struct bnn_op bnn_op_transpose = {check, plan, run};
+const struct bnn_op bnn_op_transpose = {check, plan, bnn_walk_gather};

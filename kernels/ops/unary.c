@@ -44,14 +44,7 @@ static enum bnn_status check(const struct bnn_call *call, struct bnn_error *erro
   if (params->kind >= sizeof functions / sizeof *functions || functions[params->kind] == NULL) {
     return bnn_broken(call, error, "kind: there is no function %u", (unsigned)params->kind);
   }
-  BNN_TRY(bnn_rule_floats(call, 1, error));
-  return bnn_rule_same_shape(call, error);
-}
-
-static enum bnn_status plan(const struct bnn_call *call, struct bnn_plan *plan, struct bnn_error *error) {
-  (void)error;
-  bnn_plan_elements(call, plan);
-  return BNN_E_OK;
+  return bnn_check_elements(call, error);
 }
 
 static void run(const struct bnn_call *call, const struct bnn_plan *plan, size_t begin, size_t end, uint32_t thread) {
@@ -61,4 +54,4 @@ static void run(const struct bnn_call *call, const struct bnn_plan *plan, size_t
   functions[params->kind]((float *)call->output->data + begin, x + begin, end - begin);
 }
 
-const struct bnn_op bnn_op_unary = {check, plan, run};
+const struct bnn_op bnn_op_unary = {check, bnn_plan_elements, run};

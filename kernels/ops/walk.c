@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "ops/loops.h"
+
 void bnn_dense_strides(const uint32_t *shape, uint32_t rank, size_t *stride) {
   size_t step = 1;
   for (uint32_t axis = rank; axis-- > 0; step *= shape[axis]) stride[axis] = step;
@@ -100,8 +102,20 @@ static void gather_codes(int8_t *to, const int8_t *from, size_t step, size_t n) 
   for (size_t i = 0; i < n; i++) to[i] = from[i * step];
 }
 
-void bnn_walk_gather(const struct bnn_walk *walk, const struct bnn_value *x, const struct bnn_value *y, size_t begin,
-                     size_t end) {
+enum bnn_status bnn_walk_plan(const struct bnn_call *call, struct bnn_plan *plan, const struct bnn_walk *walk,
+                              struct bnn_error *error) {
+  struct bnn_walk *kept = plan->state = bnn_plan_keep(plan, sizeof *kept);
+  if (kept == NULL) return bnn_fail(error, BNN_E_MEMORY, "no memory to plan '%.80s'", call->name);
+  *kept = *walk;
+  plan->units = bnn_walk_rows(walk);
+  plan->grain = bnn_grain(bnn_walk_row_length(walk));
+  return BNN_E_OK;
+}
+
+void bnn_walk_gather(const struct bnn_call *call, const struct bnn_plan *plan, size_t begin, size_t end, uint32_t thread) {
+  (void)thread;
+  const struct bnn_walk *walk = plan->state;
+  const struct bnn_value *x = call->inputs[0], *y = call->output;
   size_t n = bnn_walk_row_length(walk), step = walk->stride[0][walk->rank - 1];
   size_t bytes = x->dtype == BNN_I8 ? sizeof(int8_t) : sizeof(uint32_t);
   for (size_t row = begin; row < end; row++) {

@@ -4,7 +4,7 @@
 #ifndef BNN_OPS_WALK_H
 #define BNN_OPS_WALK_H
 
-#include "runtime/value.h"
+#include "runtime/op.h"
 
 #define BNN_WALK_OPERANDS 3
 
@@ -36,8 +36,11 @@ size_t bnn_walk_rows(const struct bnn_walk *walk);
 /* offset[k]: where row `row` begins in operand k. */
 void bnn_walk_row(const struct bnn_walk *walk, size_t row, size_t offset[BNN_WALK_OPERANDS]);
 
-/* Copies the rows [begin, end) of operand 0 one after the other to y: elements of 4 bytes, or the codes of int8. */
-void bnn_walk_gather(const struct bnn_walk *walk, const struct bnn_value *x, const struct bnn_value *y, size_t begin,
-                     size_t end);
+/* Keeps a walk as the state of an op whose units are its rows. */
+enum bnn_status bnn_walk_plan(const struct bnn_call *call, struct bnn_plan *plan, const struct bnn_walk *walk,
+                              struct bnn_error *error);
+
+/* The run of an op that copies the rows of operand 0 one after the other: elements of 4 bytes, or the codes of int8. */
+void bnn_walk_gather(const struct bnn_call *call, const struct bnn_plan *plan, size_t begin, size_t end, uint32_t thread);
 
 #endif

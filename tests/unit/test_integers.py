@@ -163,3 +163,20 @@ def test_bits_come_from_codes_that_are_there_anyway() -> None:
         graph = lowered(b, [normal(*X)])
         (quantize,) = (node for node in graph.nodes if node.op == "quantize")
         assert quantize.inputs[0] == ("codes" if kept else "abs")
+
+
+def test_a_threshold_moves_through_int8_factors_by_their_numbers() -> None:
+    """On a grid whose zero is not the code 0, a small code of one sign is a number of the other."""
+    b = Builder("net")
+    x = b.input("x", X, **GRID)
+    small = np.resize(np.array([-2, 1, 2, 4, 5, 40], np.int8), 32)
+    factors = b.constant("gamma", small, **GRID)
+    scaled = b.node("arith", "scaled", (x, factors), kind=abi.constant("BNN_MUL"), **FREE, **GRID)
+    real = b.node("convert", "real", (scaled,))
+    sign = b.node("step", "sign", (real,), threshold=0.0, low=-1.0, high=1.0)
+    weights = b.constant("w", signs((16, 1, 1, 32)))
+    b.output(b.node("conv2d", "conv", (sign, weights), window=POINT, groups=1, **FREE))
+    codes = np.random.default_rng(3).integers(-128, 128, X).astype(np.int8)
+    graph = lowered(b, [codes])
+    assert ops(graph) == [("quantize", "bits"), ("bconv2d", "f32")]
+    assert graph.nodes[0].inputs[0] == "x"

@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 
 from harness import abi
 from harness.model import reference
-from harness.model.graph import Array, Node
+from harness.model.graph import Array, Node, Tensor
 from harness.model.passes.rewrite import Rewrite
+from harness.model.reference import integer
 
 ELEMENTWISE = frozenset({"clamp", "affine", "unary", "step", "arith", "prelu", "select", "convert", "lookup"})
 
@@ -137,12 +138,18 @@ def _direction(work: Rewrite, root: str, result: str, nodes: list[Node]) -> Arra
     known: dict[str, Array] = {root: np.ones(channels)}
     for node in nodes:
         operands = [None if name is None else known.get(name) for name in node.inputs]
-        constants = [None if name is None or name in known else work.tensors[name].data for name in node.inputs]
-        direction = _STEPS[node.op](node, operands, [None if c is None else per_channel(c) for c in constants])
+        constants = [None if name is None or name in known else _number(work.tensors[name]) for name in node.inputs]
+        direction = _STEPS[node.op](node, operands, constants)
         if direction is None:
             return None
         known[node.output] = np.broadcast_to(np.asarray(direction, np.float64).reshape(-1), (channels,))
     return known[result]
+
+
+def _number(tensor: Tensor) -> Array | None:
+    """A constant's real values as they meet one pixel: the sign of a code is not that of its number."""
+    data = tensor.data if tensor.data is None or tensor.dtype != "i8" else integer.decode(tensor.data, tensor)
+    return None if data is None else per_channel(data)
 
 
 Operands = list[Array | None]

@@ -133,12 +133,13 @@ def real(
 
     Constants are taken as they are.
     """
-    codes = [
-        integer.encode(value, tensor)
-        if value is not None and tensor is not None and tensor.dtype == "i8" and value.dtype != np.int8
-        else value
-        for value, tensor in zip(operands, inputs, strict=True)
-    ]
+    with np.errstate(all="ignore"):  # a bisection asks for the largest numbers, too
+        codes = [
+            integer.encode(value, tensor)
+            if value is not None and tensor is not None and tensor.dtype == "i8" and value.dtype != np.int8
+            else value
+            for value, tensor in zip(operands, inputs, strict=True)
+        ]
     result = apply(op, codes, params, output, inputs=inputs)
     return integer.decode(result, output) if output.dtype == "i8" else result
 

@@ -6,7 +6,7 @@ The C runtime checks the same rules again when it loads a `.bnn` file; here they
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -43,6 +43,19 @@ def check(name: str, shape: Shape) -> None:
             f"The tensor {name!r} of shape {list(shape)} has {elements:,} elements; {MAX_ELEMENTS:,} are the most.",
             "The file is damaged, or not meant for a small board.",
         )
+
+
+def window(
+    kernel: Sequence[int],
+    stride: Sequence[int] = (1, 1),
+    dilation: Sequence[int] = (1, 1),
+    pads: Sequence[Sequence[int]] = ((0, 0), (0, 0)),
+) -> dict[str, int]:
+    """The fields of `struct bnn_window` from (height, width) each; pads are (before, after) of either axis."""
+    sizes = {"kernel": kernel, "stride": stride, "dilation": dilation}
+    fields = {f"{name}_{axis}": size for name, pair in sizes.items() for axis, size in zip("hw", pair, strict=True)}
+    (top, bottom), (left, right) = pads
+    return fields | {"pad_top": top, "pad_left": left, "pad_bottom": bottom, "pad_right": right}
 
 
 def window_output(name: str, size: tuple[int, int], window: Mapping[str, int]) -> tuple[int, int]:

@@ -7,7 +7,6 @@ Keras keeps kernels as [kh, kw, in, out]; the graph wants OHWI. One-dimensional 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -74,18 +73,7 @@ def window(site: Site, rank: int, kernel_key: str = "kernel_size", padding: str 
         pads = [shapes.same_padding(*axis) for axis in zip(image, size, stride, dilation, strict=True)]
     elif padding == "causal":
         pads[1] = ((size[1] - 1) * dilation[1], 0)
-    return {
-        "kernel_h": size[0],
-        "kernel_w": size[1],
-        "stride_h": stride[0],
-        "stride_w": stride[1],
-        "dilation_h": dilation[0],
-        "dilation_w": dilation[1],
-        "pad_top": pads[0][0],
-        "pad_left": pads[1][0],
-        "pad_bottom": pads[0][1],
-        "pad_right": pads[1][1],
-    }
+    return shapes.window(size, stride, dilation, pads)
 
 
 def _kernel_shape(site: Site, rank: int) -> tuple[int, ...]:
@@ -97,6 +85,13 @@ def _pad_value(site: Site) -> float:
     if value and site.fields.raw("padding") == "causal":
         raise site.fields.fail("pad_values", "0, as causal padding wants it")
     return value
+
+
+def _convolved(
+    site: Site, image: Site, rank: int, groups: int, operands: tuple[str | None, ...], part: str = ""
+) -> str:
+    frame, border = window(image, rank), _pad_value(site)
+    return site.node("conv2d", operands, part, window=frame, groups=groups, pad_value=border, **UNBOUNDED)
 
 
 def convolution(rank: int, site: Site) -> str:
@@ -114,13 +109,7 @@ def convolution(rank: int, site: Site) -> str:
 
     constants = site.constants(make)
     operands = (image.x, constants["kernel"], constants.get("bias"))
-    params: dict[str, Any] = {
-        "window": window(image, rank),
-        "groups": groups,
-        "pad_value": _pad_value(site),
-        **UNBOUNDED,
-    }
-    return activate(site, _lowered(site, site.node("conv2d", operands, **params), rank))
+    return activate(site, _lowered(site, _convolved(site, image, rank, groups, operands), rank))
 
 
 def depthwise(rank: int, site: Site) -> str:
@@ -136,13 +125,7 @@ def depthwise(rank: int, site: Site) -> str:
 
     constants = site.constants(make)
     operands = (image.x, constants["kernel"], constants.get("bias"))
-    params: dict[str, Any] = {
-        "window": window(image, rank),
-        "groups": channels,
-        "pad_value": _pad_value(site),
-        **UNBOUNDED,
-    }
-    return activate(site, _lowered(site, site.node("conv2d", operands, **params), rank))
+    return activate(site, _lowered(site, _convolved(site, image, rank, channels, operands), rank))
 
 
 def _per_channel(values: Floats) -> Floats:
@@ -173,16 +156,10 @@ def separable(rank: int, site: Site) -> str:
         }
 
     constants = site.constants(make)
-    params: dict[str, Any] = {
-        "window": window(image, rank),
-        "groups": channels,
-        "pad_value": _pad_value(site),
-        **UNBOUNDED,
-    }
-    y = site.node("conv2d", (image.x, constants["depthwise_kernel"]), "depthwise", **params)
-    whole = {key: 0 if key.startswith("pad") else 1 for key in params["window"]}
+    y = _convolved(site, image, rank, channels, (image.x, constants["depthwise_kernel"]), "depthwise")
     operands = (y, constants["pointwise_kernel"], constants.get("bias"))
-    y = site.node("conv2d", operands, "pointwise", window=whole, groups=1, pad_value=0.0, **UNBOUNDED)
+    point = shapes.window((1, 1))
+    y = site.node("conv2d", operands, "pointwise", window=point, groups=1, pad_value=0.0, **UNBOUNDED)
     return activate(site, _lowered(site, y, rank))
 
 

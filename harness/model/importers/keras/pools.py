@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from harness.model import shapes
 from harness.model.importers.keras.convolutions import window
 from harness.model.importers.keras.site import Site
 
@@ -27,8 +28,7 @@ def global_maximum(rank: int, site: Site) -> str:
     shape = site.image(rank + 2)
     n, height, width, channels = shape if rank == 2 else (shape[0], 1, *shape[1:])
     x = site.reshape(site.x, (n, height, width, channels), "as_image")
-    frame = {"kernel_h": height, "kernel_w": width, "stride_h": 1, "stride_w": 1, "dilation_h": 1, "dilation_w": 1}
-    y = site.node("max_pool2d", (x,), window=frame)
+    y = site.node("max_pool2d", (x,), window=shapes.window((height, width)))
     return site.reshape(y, _pooled(site, shape), "flat")
 
 

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from harness import abi
+from harness.model import shapes
 from harness.model.graph import Array, Builder
 from harness.model.importers.nir.container import Entry
 from harness.model.simulation import Simulation
@@ -107,16 +108,6 @@ class Site:
         return placed[:1] if placed.ndim == 1 and np.all(placed == placed[0]) else placed
 
 
-def _window(kernel: Shape, stride: Shape, dilation: Shape, pads: dict[str, int]) -> dict[str, int]:
-    window = {f"kernel_{axis}": size for axis, size in zip("hw", kernel, strict=True)}
-    window |= {f"stride_{axis}": size for axis, size in zip("hw", stride, strict=True)}
-    return window | {f"dilation_{axis}": size for axis, size in zip("hw", dilation, strict=True)} | pads
-
-
-def _pads(before: Shape, after: Shape) -> dict[str, int]:
-    return {"pad_top": before[0], "pad_left": before[1], "pad_bottom": after[0], "pad_right": after[1]}
-
-
 def _convolution(site: Site, axes: int) -> Value:
     entry, channels = site.entry, site.channels(axes)
     weight, (groups,) = entry.floats("weight"), entry.integers("groups", 1, 1)
@@ -137,7 +128,7 @@ def _convolution(site: Site, axes: int) -> Value:
         stride, dilation, before, after = (1, *stride), (1, *dilation), (0, *before), (0, *after)
     inputs = [site.x.tensor, site.constant("weight", weight.transpose(0, 2, 3, 1))]
     inputs += _bias(site, weight.shape[0])
-    window = _window(weight.shape[2:], stride, dilation, _pads(before, after))
+    window = shapes.window(weight.shape[2:], stride, dilation, list(zip(before, after, strict=True)))
     y = site.node("conv2d", tuple(inputs), window=window, groups=groups, pad_value=0.0, lo=-np.inf, hi=np.inf)
     return site.mapped(y)
 
@@ -172,7 +163,7 @@ def _pool(site: Site, **params: Any) -> Value:
     site.channels(2)
     kernel, entry = site.entry.integers("kernel_size", 2), site.entry
     sides = entry.integers("padding", 2, 0)
-    window = _window(kernel, entry.integers("stride", 2), (1, 1), _pads(sides, sides))
+    window = shapes.window(kernel, entry.integers("stride", 2), pads=[(side, side) for side in sides])
     return site.mapped(site.node("avg_pool2d", (site.x.tensor,), window=window, **params))
 
 

@@ -55,20 +55,8 @@ def _window(t: Translation, size: tuple[int, ...], kernel: tuple[int, ...]) -> W
         pairs = [(0, 0) if mode == "VALID" else (pads[axis], pads[axis + rank]) for axis in range(rank)]
     else:
         raise ModelError(f"{t.label!r}: the padding {mode!r} is not known.")
-    rows = list(zip(kernel, stride, dilation, pairs, strict=True))
-    (kh, sh, dh, (top, bottom)), (kw, sw, dw, (left, right)) = [(1, 1, 1, (0, 0)), *rows][-2:]
-    return {
-        "kernel_h": kh,
-        "kernel_w": kw,
-        "stride_h": sh,
-        "stride_w": sw,
-        "dilation_h": dh,
-        "dilation_w": dw,
-        "pad_top": top,
-        "pad_left": left,
-        "pad_bottom": bottom,
-        "pad_right": right,
-    }
+    row = (1,) * (2 - rank)  # a signal is an image of one row
+    return shapes.window((*row, *kernel), (*row, *stride), (*row, *dilation), [*((0, 0) for _ in row), *pairs])
 
 
 def _filter(t: Translation, value: Value) -> Array:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from harness.model import shapes
 from harness.model.importers.onnx.elementwise import binary, kind, number, through
 from harness.model.importers.onnx.shaping import Function
 from harness.model.importers.onnx.translation import Translation, Value
@@ -46,8 +47,7 @@ def max_over(t: Translation, x: Value, axes: Axes, keep: bool, part: str = "") -
     kept = tuple(axis for axis in range(len(x.shape)) if axis not in axes)
     rows, columns = (math.prod(x.shape[axis] for axis in group) for group in (axes, kept))
     column = t.emit("reshape", (t.place(x, (*axes, *kept)),), part=f"{part}column", shape=(1, rows, 1, columns))
-    window = {"kernel_h": rows, "kernel_w": 1, "stride_h": 1, "stride_w": 1, "dilation_h": 1, "dilation_w": 1}
-    y = t.value(t.emit("max_pool2d", (column,), part=part, window=window))
+    y = t.value(t.emit("max_pool2d", (column,), part=part, window=shapes.window((rows, 1))))
     return t.reshaped(
         y, tuple(1 if axis in axes else size for axis, size in enumerate(x.shape) if keep or axis in kept)
     )

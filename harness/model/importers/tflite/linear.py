@@ -9,8 +9,9 @@ from functools import partial
 
 from harness import abi
 from harness.errors import ModelError
+from harness.model import shapes
 from harness.model.importers.tflite.dilated import PADS
-from harness.model.importers.tflite.translation import FREE, VALID, Pads, Translation
+from harness.model.importers.tflite.translation import FREE, Pads, Translation
 
 
 def _stride(t: Translation) -> tuple[int, int]:
@@ -96,8 +97,7 @@ def greatest(t: Translation) -> str:
     _, height, width, _ = t.image()
     if _axes(t) != {1, 2}:
         raise t.unsupported("over other axes than those of an image")
-    window = t.window((height, width), (height, width), (1, 1), (1, 1), padding=VALID)
-    y = t.emit("max_pool2d", (t.operand(0),), part="pool", window=window)
+    y = t.emit("max_pool2d", (t.operand(0),), part="pool", window=shapes.window((height, width)))
     return t.emit("reshape", (y,), shape=t.declared())
 
 

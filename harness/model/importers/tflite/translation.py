@@ -240,18 +240,7 @@ class Translation:
         if isinstance(pads, int):
             axes = list(zip(size, kernel, stride, dilation, strict=True))
             pads = tuple(shapes.same_padding(*axis) if padding == SAME else (0, 0) for axis in axes)
-        return {
-            "kernel_h": kernel[0],
-            "kernel_w": kernel[1],
-            "stride_h": stride[0],
-            "stride_w": stride[1],
-            "dilation_h": dilation[0],
-            "dilation_w": dilation[1],
-            "pad_top": pads[0][0],
-            "pad_bottom": pads[0][1],
-            "pad_left": pads[1][0],
-            "pad_right": pads[1][1],
-        }
+        return shapes.window(kernel, stride, dilation, pads)
 
     def unsupported(self, how: str) -> UnsupportedModel:
         operation = f"{self.operator.kind} {how}"

@@ -64,14 +64,14 @@ def fit(graph: Graph, inputs: Sequence[Array]) -> tuple[list[Array], int]:
     Raises:
         UsageError: another number of inputs, another shape, or values that the model's dtype cannot hold.
     """
-    if len(inputs) != len(graph.inputs):
+    if len(inputs) != len(graph.arguments):
         raise UsageError(
-            f"The model {graph.name} takes {len(graph.inputs)} inputs, {len(inputs)} were given.",
-            f"They are, in order: {', '.join(graph.inputs)}.",
+            f"The model {graph.name} takes {len(graph.arguments)} inputs, {len(inputs)} were given.",
+            f"They are, in order: {', '.join(graph.arguments)}.",
             "Give --input once for each.",
         )
     fitted, runs = [], set()
-    for name, array in zip(graph.inputs, inputs, strict=True):
+    for name, array in zip(graph.arguments, inputs, strict=True):
         tensor = graph.tensors[name]
         shape = tensor.shape
         if array.shape == shape[1:]:

@@ -101,7 +101,7 @@ def on_device(sound: Sequence[Sound], bench: Bench) -> Iterator[Verified]:
 
 def _sound(base: Verified, item: Item, objects: Path | None, sim: str) -> Sound:
     prepared = pipeline.prepare(item.path, objects, item.sim or (sim if item.format == "nir" else ""))
-    samples = tuple((sample.inputs(prepared.graph.inputs), sample.outputs()) for sample in item.samples)
+    samples = tuple((sample.inputs(prepared.graph.arguments), sample.outputs()) for sample in item.samples)
     first = samples[0][0]
     prepared.prove(once.fit(prepared.graph, first if prepared.graph.spiking else [x[:1] for x in first])[0])
     totals = prepared.totals

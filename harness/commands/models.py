@@ -118,9 +118,9 @@ def run(
     known = inventory.load(ROOT)
     where = known.select_one(one(device or ["local"], "--device"))
     prepared = pipeline.prepare(Path(one(model, "--model")), optional(objects), sim or "")
-    given = [array for name in many(input) for array in arrays(Path(name), prepared.graph.inputs)]
+    given = [array for name in many(input) for array in arrays(Path(name), prepared.graph.arguments)]
     if encode:
-        batch = {prepared.graph.tensors[name].shape for name in prepared.graph.inputs}
+        batch = {prepared.graph.tensors[name].shape for name in prepared.graph.arguments}
         given = [spikes.encoded(array[0] if array.shape in batch else array, encode) for array in given]
     wanted = [array for name in many(golden) for array in arrays(Path(name))]
     options = ["--threads", str(number(threads, "--threads") or where.threads)]

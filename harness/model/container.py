@@ -88,6 +88,7 @@ def encode(graph: Graph) -> bytes:
         index_count=len(index),
         input_count=len(graph.inputs),
         output_count=len(graph.outputs),
+        state_count=graph.states,
         params_bytes=len(params),
         strings_bytes=len(strings),
         data_bytes=len(data),

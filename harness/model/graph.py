@@ -76,6 +76,8 @@ class Graph:
     """A network. Nodes stand in an order in which they can run.
 
     Attributes:
+        states: how many of the last inputs are fed by as many of the last outputs: a step reads what the step before
+            gave, and zeros in the first. To passes they are inputs and outputs like any others.
         source_bytes: size of the model file, for the report.
         notes: what the importer found worth telling (a dropped training-only layer, an assumption).
         claims: the bits that the file's quantisers say they have, (input, kernel) by layer. Tools that trust them are
@@ -88,6 +90,7 @@ class Graph:
     tensors: Mapping[str, Tensor]
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
+    states: int = 0
     source_bytes: int = 0
     source_format: str = ""
     notes: tuple[str, ...] = ()
@@ -96,8 +99,23 @@ class Graph:
 
     @property
     def spiking(self) -> bool:
-        """Whether it has neurons that remember: then the inputs' shapes are those of one time step of many."""
-        return any(node.op == "lif" for node in self.nodes)
+        """Whether it remembers from step to step: then the inputs' shapes are those of one time step of many."""
+        return self.states > 0 or any(node.op == "lif" for node in self.nodes)
+
+    @property
+    def arguments(self) -> tuple[str, ...]:
+        """The inputs that a caller gives."""
+        return self.inputs[: len(self.inputs) - self.states]
+
+    @property
+    def results(self) -> tuple[str, ...]:
+        """The outputs that a caller gets."""
+        return self.outputs[: len(self.outputs) - self.states]
+
+    @property
+    def loops(self) -> tuple[tuple[str, str], ...]:
+        """Each state: the input that reads it, the output that a step leaves in it."""
+        return tuple(zip(self.inputs[len(self.arguments) :], self.outputs[len(self.results) :], strict=True))
 
     def producers(self) -> dict[str, Node]:
         """The node that computes each tensor."""
@@ -136,6 +154,7 @@ class Builder:
         self.tensors: dict[str, Tensor] = {}
         self.inputs: list[str] = []
         self.outputs: list[str] = []
+        self.loops: dict[str, str] = {}
         self.notes: list[str] = []
         self.claims: dict[str, tuple[int, int]] = {}
         self.levels: dict[str, tuple[float, ...]] = {}
@@ -231,6 +250,14 @@ class Builder:
     def output(self, tensor: str) -> None:
         self.outputs.append(tensor)
 
+    def loop(self, state: str, tensor: str) -> None:
+        """What `state`, which is no input of a caller, reads in the next step."""
+        self.loops[state] = tensor
+
+    def state(self, name: str, shape: tuple[int, ...]) -> str:
+        """A tensor of the step before, which `loop` is to name."""
+        return self._tensor(name, shape, "f32")
+
     def shape(self, tensor: str) -> tuple[int, ...]:
         return self.tensors[tensor].shape
 
@@ -239,8 +266,9 @@ class Builder:
             self.name,
             tuple(self.nodes),
             dict(self.tensors),
-            tuple(self.inputs),
-            tuple(self.outputs),
+            (*self.inputs, *self.loops),
+            (*self.outputs, *self.loops.values()),
+            len(self.loops),
             source_bytes,
             source_format,
             tuple(self.notes),

@@ -68,6 +68,7 @@ def compare(
     Args:
         name: of the pass, for the message.
         expected: every value of `before`, from reference.trace.
+        inputs: one for each of `after.inputs`, states too.
         memory: what the neurons of `after` remember of the time step before.
         allowed: how far numbers could lie apart in earlier passes, whose values `expected` still has; this one adds its
             own.

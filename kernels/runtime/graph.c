@@ -147,6 +147,18 @@ static enum bnn_status read_node(const struct bnn_model *model, uint32_t i, uint
   return row->op->check(call, error);
 }
 
+/* States are float32, and each is left as it is read. */
+static enum bnn_status check_states(const struct bnn_model *model, struct bnn_error *error) {
+  for (uint32_t i = 0; i < model->header->state_count; i++) {
+    const struct bnn_value *state = &model->values[bnn_model_state(model, i)];
+    const struct bnn_value *next = &model->values[bnn_model_next_state(model, i)];
+    if (state->dtype == BNN_F32 && next->dtype == BNN_F32 && bnn_value_same_shape(state, next)) continue;
+    return bnn_fail(error, BNN_E_MALFORMED, "state %" PRIu32 " ('%.60s') cannot take over '%.60s'", i, state->name,
+                    next->name);
+  }
+  return BNN_E_OK;
+}
+
 enum bnn_status bnn_graph_read(struct bnn_model *model, uint8_t *ready, struct bnn_error *error) {
   const struct bnn_header *header = model->header;
   for (uint32_t i = 0; i < header->index_count; i++) {
@@ -174,5 +186,5 @@ enum bnn_status bnn_graph_read(struct bnn_model *model, uint8_t *ready, struct b
     return bnn_fail(error, BNN_E_MALFORMED, "output %" PRIu32 " ('%.80s') is never computed", i,
                     bnn_model_output_value(model, i)->name);
   }
-  return BNN_E_OK;
+  return check_states(model, error);
 }

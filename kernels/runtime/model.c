@@ -81,8 +81,8 @@ void bnn_model_describe(const struct bnn_model *model, struct bnn_model_info *in
       .bytes = model->bytes,
       .tensors = header->tensor_count,
       .nodes = header->node_count,
-      .inputs = header->input_count,
-      .outputs = header->output_count,
+      .inputs = bnn_model_inputs(model),
+      .outputs = bnn_model_outputs(model),
   };
   for (uint32_t i = 0; i < header->tensor_count; i++) {
     if (model->values[i].constant) info->weight_bytes += model->values[i].bytes;
@@ -96,13 +96,13 @@ static void describe(const struct bnn_value *value, struct bnn_tensor_info *info
 }
 
 bool bnn_model_input(const struct bnn_model *model, uint32_t index, struct bnn_tensor_info *info) {
-  if (index >= model->header->input_count) return false;
+  if (index >= bnn_model_inputs(model)) return false;
   describe(bnn_model_input_value(model, index), info);
   return true;
 }
 
 bool bnn_model_output(const struct bnn_model *model, uint32_t index, struct bnn_tensor_info *info) {
-  if (index >= model->header->output_count) return false;
+  if (index >= bnn_model_outputs(model)) return false;
   describe(bnn_model_output_value(model, index), info);
   return true;
 }

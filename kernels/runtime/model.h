@@ -24,6 +24,24 @@ static inline const struct bnn_value *bnn_model_output_value(const struct bnn_mo
   return &model->values[model->index[model->header->input_count + i]];
 }
 
+/* What callers give and get; the states that follow are the session's own. */
+static inline uint32_t bnn_model_inputs(const struct bnn_model *model) {
+  return model->header->input_count - model->header->state_count;
+}
+
+static inline uint32_t bnn_model_outputs(const struct bnn_model *model) {
+  return model->header->output_count - model->header->state_count;
+}
+
+/* The tensor that reads state i, and the one that a run leaves in it. */
+static inline uint32_t bnn_model_state(const struct bnn_model *model, uint32_t i) {
+  return model->index[bnn_model_inputs(model) + i];
+}
+
+static inline uint32_t bnn_model_next_state(const struct bnn_model *model, uint32_t i) {
+  return model->index[model->header->input_count + bnn_model_outputs(model) + i];
+}
+
 /* Lets the system take back the pages of the file that were read so far; where one is read again, it comes back from
  * the file. Once packed, weights need not lie in memory twice. */
 void bnn_model_forget(const struct bnn_model *model);

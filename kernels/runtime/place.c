@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Gives every computed value its memory: aliases first, then what may be overwritten in place, then the arena.
- * What an op remembers from run to run lies in the arena all the time. */
+ * What an op remembers from run to run lies in the arena all the time, and so do states. */
 #include <inttypes.h>
 #include <stdlib.h>
 
@@ -47,6 +47,11 @@ static void find_lives(const struct bnn_session *session, struct lives *lives) {
   for (uint32_t i = 0; i < header->output_count; i++) {
     lives->last[session->root[session->model->index[header->input_count + i]]] = header->node_count;
   }
+  for (uint32_t i = 0; i < header->state_count; i++) {
+    uint32_t state = bnn_model_state(session->model, i);
+    lives->first[state] = 0;
+    lives->last[state] = header->node_count;
+  }
 }
 
 /* Where an input dies in a node that may overwrite it, the output takes over its memory. */
@@ -68,6 +73,20 @@ static void overwrite(struct bnn_session *session, struct lives *lives) {
       break;
     }
   }
+}
+
+/* A state that took over another one would depend on which of them is taken over first. */
+static enum bnn_status check_states(const struct bnn_session *session, struct bnn_error *error) {
+  uint32_t count = session->model->header->state_count;
+  for (uint32_t i = 0; i < count; i++) {
+    uint32_t next = session->root[bnn_model_next_state(session->model, i)];
+    for (uint32_t k = 0; k < count; k++) {
+      if (next != bnn_model_state(session->model, k)) continue;
+      return bnn_fail(error, BNN_E_MALFORMED, "state %" PRIu32 " ('%.80s') is left as another one was", i,
+                      session->values[next].name);
+    }
+  }
+  return BNN_E_OK;
 }
 
 static enum bnn_status plan_arena(struct bnn_session *session, const struct lives *lives, struct bnn_span *spans,
@@ -130,9 +149,10 @@ enum bnn_status bnn_session_place(struct bnn_session *session, struct bnn_error 
     status = bnn_fail(error, BNN_E_MEMORY, "no memory to plan the activations");
   } else {
     find_roots(session);
+    status = check_states(session, error);
     find_lives(session, &lives);
     overwrite(session, &lives);
-    status = plan_arena(session, &lives, spans, error);
+    if (status == BNN_E_OK) status = plan_arena(session, &lives, spans, error);
   }
   free(lives.first);
   free(lives.last);

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <string.h>
+
 #include "base/clock.h"
 #include "base/denormal.h"
 #include "ops/rules.h"
@@ -27,14 +29,32 @@ static enum bnn_status inputs_are_set(const struct bnn_session *session, struct 
   return BNN_E_OK;
 }
 
+/* Before the first step, states are zero. */
+static void begin(const struct bnn_session *session) {
+  for (uint32_t i = 0; session->first_step && i < session->model->header->state_count; i++) {
+    const struct bnn_value *state = &session->values[bnn_model_state(session->model, i)];
+    memset(state->data, 0, state->bytes);
+  }
+}
+
+/* What the step leaves in its states is what the next one reads. */
+static void end(struct bnn_session *session) {
+  for (uint32_t i = 0; i < session->model->header->state_count; i++) {
+    const struct bnn_value *state = &session->values[bnn_model_state(session->model, i)];
+    memcpy(state->data, session->values[bnn_model_next_state(session->model, i)].data, state->bytes);
+  }
+  session->first_step = false;
+}
+
 enum bnn_status bnn_session_run(struct bnn_session *session, struct bnn_error *error) {
   BNN_TRY(inputs_are_set(session, error));
+  begin(session);
   bnn_float_mode mode = bnn_float_flush();
   bnn_pool_wake(session->pool);
   for (uint32_t i = 0; i < session->model->header->node_count; i++) step(session, i);
   bnn_pool_rest(session->pool);
   bnn_float_restore(mode);
-  session->first_step = false;
+  end(session);
   return BNN_E_OK;
 }
 
@@ -42,6 +62,7 @@ enum bnn_status bnn_session_profile(struct bnn_session *session, uint64_t (*mete
                                     struct bnn_error *error) {
   BNN_TRY(inputs_are_set(session, error));
   if (meter == NULL) meter = bnn_clock_ns;
+  begin(session);
   bnn_float_mode mode = bnn_float_flush();
   bnn_pool_wake(session->pool);
   for (uint32_t i = 0; i < session->model->header->node_count; i++) {
@@ -51,6 +72,6 @@ enum bnn_status bnn_session_profile(struct bnn_session *session, uint64_t (*mete
   }
   bnn_pool_rest(session->pool);
   bnn_float_restore(mode);
-  session->first_step = false;
+  end(session);
   return BNN_E_OK;
 }

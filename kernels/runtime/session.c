@@ -93,9 +93,9 @@ void bnn_session_close(struct bnn_session **slot) {
 enum bnn_status bnn_session_set_input(struct bnn_session *session, uint32_t index, const void *data, size_t bytes,
                                       struct bnn_error *error) {
   const struct bnn_header *header = session->model->header;
-  if (index >= header->input_count) {
+  if (index >= bnn_model_inputs(session->model)) {
     return bnn_fail(error, BNN_E_ARGUMENT, "there is no input %u: the model has %u", (unsigned)index,
-                    (unsigned)header->input_count);
+                    (unsigned)bnn_model_inputs(session->model));
   }
   uint32_t tensor = session->model->index[index];
   struct bnn_value *value = &session->values[tensor];
@@ -112,8 +112,9 @@ enum bnn_status bnn_session_set_input(struct bnn_session *session, uint32_t inde
 }
 
 const void *bnn_session_output(const struct bnn_session *session, uint32_t index) {
-  const struct bnn_header *header = session->model->header;
-  return index < header->output_count ? session->values[session->model->index[header->input_count + index]].data : NULL;
+  const struct bnn_model *model = session->model;
+  if (index >= bnn_model_outputs(model)) return NULL;
+  return session->values[model->index[model->header->input_count + index]].data;
 }
 
 void bnn_session_reset(struct bnn_session *session) { session->first_step = true; }
@@ -127,6 +128,9 @@ void bnn_session_describe(const struct bnn_session *session, struct bnn_session_
       .threads = bnn_pool_threads(session->pool),
   };
   for (uint32_t i = 0; i < info->layers; i++) info->memory_bytes += session->plans[i].memory_bytes;
+  for (uint32_t i = 0; i < session->model->header->state_count; i++) {
+    info->memory_bytes += session->values[bnn_model_state(session->model, i)].bytes;
+  }
 }
 
 bool bnn_session_layer(const struct bnn_session *session, uint32_t index, struct bnn_layer_info *info) {

@@ -111,7 +111,10 @@ static enum bnn_status check_sections(const struct bnn_model *model, struct bnn_
   if (h->input_count + h->output_count > h->index_count) {
     return malformed(error, "index_count: below input_count + output_count");
   }
-  if (h->output_count == 0) return malformed(error, "output_count: a model without an output");
+  if (h->state_count > h->input_count || h->state_count > h->output_count) {
+    return malformed(error, "state_count: above input_count or output_count");
+  }
+  if (h->output_count == h->state_count) return malformed(error, "output_count: a model without an output");
   return BNN_E_OK;
 }
 

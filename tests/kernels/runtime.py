@@ -61,12 +61,12 @@ class Runtime:
             path = self.folder / f"input{at}.bin"
             path.write_bytes(np.ascontiguousarray(array).tobytes())
             arguments += ["--input", path]
-        paths = [self.folder / f"output{at}.bin" for at in range(len(graph.outputs))]
+        paths = [self.folder / f"output{at}.bin" for at in range(len(graph.results))]
         for path in paths:
             arguments += ["--output", path]
         answer = self.call(*arguments)
         assert answer.code == 0, answer.lines
-        return [self._read(path, graph, name) for path, name in zip(paths, graph.outputs, strict=True)]
+        return [self._read(path, graph, name) for path, name in zip(paths, graph.results, strict=True)]
 
     @staticmethod
     def _read(path: Path, graph: Graph, name: str) -> Array:

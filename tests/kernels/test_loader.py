@@ -20,7 +20,7 @@ CHECKSUM = 12
 
 
 def small_model() -> bytes:
-    """A net with a constant of each kind, an absent input, and every section."""
+    """A net with a constant of each kind, an absent input, a state, and every section."""
     rng = np.random.default_rng(1)
     window = {"kernel_h": 3, "kernel_w": 3, "stride_h": 1, "stride_w": 1, "dilation_h": 1, "dilation_w": 1}
     b = Builder("small")
@@ -36,6 +36,9 @@ def small_model() -> bytes:
     x = b.node("mean", "pool", (x,), axes=0b0110)
     weight = b.constant("weight", rng.standard_normal((3, 8)).astype(np.float32))
     x = b.node("dense", "scores", (x, weight), lo=-np.inf, hi=np.inf)
+    before = b.state("before", (1, 3))
+    x = b.node("arith", "sum", (x, before), kind=abi.constant("BNN_ADD"), lo=-np.inf, hi=np.inf)
+    b.loop(before, x)
     decay = b.constant("decay", np.full(3, 0.9))
     b.output(b.node("lif", "neurons", (x, b.constant("one", np.ones(1)), decay), emit=0, reset=0, strict=0, spike=0))
     return container.encode(b.graph())
@@ -74,12 +77,56 @@ def refused(answer: Answer, status: str | None = None) -> dict[str, Any]:
     return error
 
 
+def looped(*pairs: tuple[str, str]) -> bytes:
+    """Four vectors and a node, with these states."""
+    b = Builder("loops")
+    x, narrow = b.input("x", (1, 4)), b.input("narrow", (1, 2))
+    states = {name: b.state(name, (1, 4)) for name, _ in pairs}
+    same = b.node("reshape", "same", (next(iter(states.values())),), (1, 4))
+    b.output(b.node("arith", "sum", (x, same), kind=abi.constant("BNN_ADD"), lo=-np.inf, hi=np.inf))
+    tensors = {"x": x, "narrow": narrow, "same": same, "sum": b.outputs[0], **states}
+    for name, left in pairs:
+        b.loop(states[name], tensors[left])
+    return container.encode(b.graph())
+
+
+def test_states_that_fit_load(runtime: Runtime) -> None:
+    assert runtime.info(looped(("a", "sum"), ("b", "x"))).code == 0
+
+
+@pytest.mark.parametrize(
+    ("pairs", "message"),
+    [
+        ([("a", "narrow")], "cannot take over 'narrow'"),
+        ([("a", "sum"), ("b", "a")], "left as another one was"),
+        ([("a", "same")], "left as another one was"),
+    ],
+)
+def test_states_that_do_not_fit(runtime: Runtime, pairs: list[tuple[str, str]], message: str) -> None:
+    path = runtime.folder / "loops.bnn"
+    path.write_bytes(looped(*pairs))
+    np.zeros(4, np.float32).tofile(runtime.folder / "x.bin")
+    np.zeros(2, np.float32).tofile(runtime.folder / "n.bin")
+    answer = runtime.call(
+        "run", "--model", path, "--input", runtime.folder / "x.bin", "--input", runtime.folder / "n.bin",
+        "--output", runtime.folder / "y.bin",
+    )  # fmt: skip
+    assert message in refused(answer, "MALFORMED")["message"]
+
+
+@pytest.mark.parametrize("count", [3, 1 << 31, (1 << 32) - 1])
+def test_more_states_than_ports(runtime: Runtime, count: int) -> None:
+    header = record("header", 0)
+    header.state_count = count
+    assert "state_count" in refused(runtime.info(with_record(header, 0)), "MALFORMED")["message"]
+
+
 def test_the_model_itself_loads(runtime: Runtime) -> None:
     answer = runtime.info(MODEL)
     assert answer.code == 0
     model = answer.line("model")
     assert model["inputs"] == [{"name": "image", "dtype": "f32", "shape": [1, 5, 5, 40]}]
-    assert [layer["op"] for layer in model["layers"]] == ["quantize", "bconv2d", "dequantize", "mean", "dense", "lif"]
+    assert " ".join(layer["op"] for layer in model["layers"]) == "quantize bconv2d dequantize mean dense arith lif"
 
 
 def test_truncated_anywhere(runtime: Runtime) -> None:
@@ -219,7 +266,7 @@ def test_impossible_windows(runtime: Runtime, field: str, value: int) -> None:
 
 @pytest.mark.parametrize(("field", "value"), [("emit", 3), ("emit", 2), ("reset", 3), ("strict", 2), ("spike", 2)])
 def test_impossible_neurons(runtime: Runtime, field: str, value: int) -> None:
-    at = int(record("header", 0).params_offset) + int(record("node", node_at(5)).params_offset)
+    at = int(record("header", 0).params_offset) + int(record("node", node_at(6)).params_offset)
     params = record("lif_params", at)
     setattr(params, field, value)
     assert "neurons" in refused(runtime.info(with_record(params, at)), "MALFORMED")["message"]

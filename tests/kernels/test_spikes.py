@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Neurons of one time step in the runtime are the one-bit quantisers that they replace."""
+"""Neurons in the runtime: of one time step, the one-bit quantisers that they replace; of many, with what feeds back."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from harness.model import pipeline
+from harness.model import pipeline, reference
 from harness.model.passes.order import LOWER, TIDY
 from tests.kernels.runtime import Runtime
+from tests.unit import nir_writer as nir
 from tests.unit.nets import as_neurons
 
 SEED_NET = Path(__file__).parents[2] / "models" / "seed_dorefa.h5"
@@ -32,3 +33,29 @@ def test_the_seed_net_with_neurons_for_its_quantisers(runtime: Runtime, options:
             (expected,), (found,) = runtime.run(quantised, x, *options), runtime.run(neurons, x, *options)
             assert np.unique(expected).size > 1
             assert found.tobytes() == expected.tobytes()
+
+
+@pytest.mark.parametrize("options", [(), ("--isa-mask", "scalar"), ("--threads", "3")], ids=" ".join)
+@pytest.mark.parametrize("kind", ["signs", "real"])
+def test_a_recurrent_network(runtime: Runtime, kind: str, options: tuple[str, ...]) -> None:
+    """Layers of neurons that feed back to themselves and to the layer before, on bits and in float.
+
+    Sums of quarters are exact in any order; a rounding would not stay one spike here.
+    """
+    draw = np.random.default_rng(4)
+    weights = {
+        name: np.sign(nir.signs(40, 40, seed=seed)) / 4 if kind == "signs" else draw.normal(0, 0.3, (40, 40))
+        for seed, name in enumerate(("first", "second", "around", "back"))
+    }
+    nodes: dict[str, nir.Fields] = {name: {"type": "Linear", "weight": weight} for name, weight in weights.items()}
+    nodes |= {"a": nir.spiking(), "b": nir.lif(tau=10.0, r=10.0), "input": {"type": "Input", "shape": [40]}}
+    nodes["output"] = {"type": "Output", "shape": [40]}
+    edges = [("input", "first"), ("first", "a"), ("a", "second"), ("second", "b"), ("b", "around"), ("around", "b"),
+             ("b", "back"), ("back", "a"), ("b", "output")]  # fmt: skip
+    path = nir.write(runtime.folder / "m.nir", nodes, edges)
+    ready = pipeline.prepare(path, sim="sinabs")
+    assert {layer.kind for layer in ready.layers} == ({"binary01"} if kind == "signs" else {"float"})
+    x = (draw.random((50, 40)) < 0.3).astype(np.float32)
+    (golden,) = reference.run(ready.graph, [x])
+    assert 0.05 < golden.mean() < 0.95
+    np.testing.assert_array_equal(runtime.run(ready.binary, [x], *options)[0].reshape(golden.shape), golden)

@@ -17,14 +17,21 @@ Fields = Mapping[str, Any]
 def write(path: Path, nodes: Mapping[str, Fields], edges: Sequence[tuple[str, str]]) -> Path:
     """A file with these nodes, each with a `type` among its fields, and edges."""
     with h5py.File(path, "w") as file:
-        root = file.create_group("node")
-        root.create_dataset("type", data="NIRGraph")
-        root.create_dataset("edges", data=np.array(edges, dtype=h5py.string_dtype()).reshape(-1, 2))
-        for name, fields in nodes.items():
-            group = root.create_group(f"nodes/{name}")
-            for field, value in fields.items():
-                group.create_dataset(field, data=value)
+        _graph(file.create_group("node"), nodes, edges)
     return path
+
+
+def _graph(root: Any, nodes: Mapping[str, Fields], edges: Sequence[tuple[str, str]]) -> None:
+    """Fills a group with a graph; a node that has `nodes` and `edges` of its own is one, too."""
+    root.create_dataset("type", data="NIRGraph")
+    root.create_dataset("edges", data=np.array(edges, dtype=h5py.string_dtype()).reshape(-1, 2))
+    for name, fields in nodes.items():
+        group = root.create_group(f"nodes/{name}")
+        if "nodes" in fields:
+            _graph(group, fields["nodes"], fields["edges"])
+            continue
+        for field, value in fields.items():
+            group.create_dataset(field, data=value)
 
 
 def chain(path: Path, shape: Sequence[int], *layers: Fields) -> Path:

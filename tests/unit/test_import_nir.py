@@ -317,12 +317,3 @@ def test_nodes_that_nobody_knows_are_all_named(tmp_path: Path) -> None:
     with pytest.raises(UnsupportedModel) as caught:
         importers.load(path)
     assert caught.value.operations == ("Conv3d", "Slice")
-
-
-def test_recurrence_is_refused(tmp_path: Path) -> None:
-    nodes: dict[str, nir.Fields] = {"input": {"type": "Input", "shape": [4]}, "a": nir.spiking()}
-    nodes["b"] = {"type": "Scale", "scale": np.ones(4)}
-    edges = [("input", "a"), ("a", "b"), ("b", "a"), ("a", "output")]
-    path = nir.write(tmp_path / "m.nir", {**nodes, "output": {"type": "Output", "shape": [4]}}, edges)
-    with pytest.raises(UnsupportedModel, match="recurrent"):
-        importers.load(path)

@@ -95,7 +95,12 @@ def _graph(path: Path, image: bytes) -> Graph:
         )
     for number in index[header.input_count : header.input_count + header.output_count]:
         build.output(names[int(number)])
-    graph = build.graph(len(image), ".bnn")
+    if header.state_count > header.input_count or header.state_count >= header.output_count:
+        raise ValueError(f"{header.state_count:,} states")
+    graph = replace(build.graph(len(image), ".bnn"), states=int(header.state_count))
+    for state, left in graph.loops:
+        if build.tensors[state].dtype != "f32" or build.shape(state) != build.shape(left):
+            raise ValueError(f"the state {state!r} cannot take over {left!r}")
     return replace(graph, tensors={names[number]: graph.tensors[names[number]] for number in sorted(names)})
 
 

@@ -20,7 +20,19 @@ from harness.model.reference import binary, elementwise, integer, neurons, shapi
 from harness.model.reference.common import Function, Memory, Params, flush
 from harness.model.reference.elementwise import COMPARISONS, INTEGER_KINDS, SUMS
 
-__all__ = ["COMPARISONS", "INTEGER_KINDS", "SUMS", "Memory", "apply", "flush", "in_steps", "operand", "run", "trace"]
+__all__ = [
+    "COMPARISONS",
+    "INTEGER_KINDS",
+    "SUMS",
+    "Memory",
+    "apply",
+    "flush",
+    "in_steps",
+    "operand",
+    "run",
+    "states",
+    "trace",
+]
 
 FUNCTIONS: Mapping[str, Function] = {
     **windows.FUNCTIONS,
@@ -36,15 +48,15 @@ def run(graph: Graph, inputs: Sequence[Array]) -> list[Array]:
     """The outputs of a graph.
 
     Args:
-        inputs: one array for each of `graph.inputs`, in order, of exactly its shape; of a spiking graph, time steps one
-            after the other along the first axis.
+        inputs: one array for each of `graph.arguments`, in order, of exactly its shape; of a spiking graph, time steps
+            one after the other along the first axis.
 
     Returns:
-        one array for each of `graph.outputs`, of every step; one of dtype `bits` comes packed, as int32 words.
+        one array for each of `graph.results`, of every step; one of dtype `bits` comes packed, as int32 words.
     """
     memory: Memory = {}
-    steps = [trace(graph, step, frozenset(graph.outputs), memory) for step in in_steps(graph, inputs)]
-    found = [[_packed(values[name], graph.tensors[name]) for values in steps] for name in graph.outputs]
+    steps = [trace(graph, step, frozenset(graph.results), memory) for step in in_steps(graph, inputs)]
+    found = [[_packed(values[name], graph.tensors[name]) for values in steps] for name in graph.results]
     return [np.concatenate(parts) if len(parts) > 1 else parts[0] for parts in found]
 
 
@@ -56,7 +68,7 @@ def in_steps(graph: Graph, inputs: Sequence[Array]) -> list[list[Array]]:
     """
     if not graph.spiking:
         return [list(inputs)]
-    sizes = [graph.tensors[name].shape[0] for name in graph.inputs]
+    sizes = [graph.tensors[name].shape[0] for name in graph.arguments]
     counts = {divmod(len(array), size) for array, size in zip(inputs, sizes, strict=True)}
     if len(counts) != 1 or (found := counts.pop())[1] or not found[0]:
         raise ModelError(f"The inputs of {graph.name!r} do not hold one and the same number of time steps.")
@@ -75,24 +87,31 @@ def trace(
         memory: what the step before left; this one's takes its place. A first step where None.
     """
     memory = {} if memory is None else memory
-    if len(inputs) != len(graph.inputs):
-        raise ModelError(f"{graph.name!r} has {len(graph.inputs)} inputs, not {len(inputs)}.")
+    if len(inputs) != len(graph.arguments):
+        raise ModelError(f"{graph.name!r} has {len(graph.arguments)} inputs, not {len(inputs)}.")
     values: dict[str, Array] = {}
-    for name, array in zip(graph.inputs, inputs, strict=True):
+    for name, array in zip(graph.inputs, (*inputs, *states(graph, memory)), strict=True):
         tensor = graph.tensors[name]
         if array.shape != tensor.shape:
             raise ModelError(f"The input {name!r} has the shape {list(array.shape)}, not {list(tensor.shape)}.")
         values[name] = np.asarray(array, np.int8 if tensor.dtype == "i8" else np.float32)
     last_use = {name: at for at, node in enumerate(graph.nodes) for name in node.inputs if name is not None}
+    left = {name for _, name in graph.loops}
     for at, node in enumerate(graph.nodes):
         operands = [None if name is None else operand(graph.tensors[name], values) for name in node.inputs]
         output = graph.tensors[node.output]
         values[node.output] = apply(node.op, operands, node.params, output, memory, graph.operands(node))
         if keep is not None:
             for name in {name for name in node.inputs if name is not None}:
-                if last_use[name] == at and name not in keep:
+                if last_use[name] == at and name not in keep and name not in left:
                     values.pop(name, None)
+    memory.update((state, values[name]) for state, name in graph.loops)
     return values
+
+
+def states(graph: Graph, memory: Memory) -> list[Array]:
+    """What a step reads of the one before: one array for each of the last `graph.states` inputs."""
+    return [memory.get(name, np.zeros(graph.tensors[name].shape, np.float32)) for name, _ in graph.loops]
 
 
 def apply(

@@ -10,13 +10,14 @@
  * Version history
  *   1  first version
  *   2  int8: scale and zero point of tensors count; convert, lookup
+ *   3  states: outputs that are inputs of the next run
  */
 #ifndef BNN_FORMAT_H
 #define BNN_FORMAT_H
 
 #include <stdint.h>
 
-#define BNN_VERSION 2
+#define BNN_VERSION 3
 #define BNN_ALIGN 64
 #define BNN_MAX_RANK 6
 #define BNN_NONE 0xFFFFFFFFu /* an absent optional input */
@@ -46,7 +47,7 @@ struct bnn_header {
   uint32_t output_count; /* index[input_count .. input_count + output_count): the tensors that are outputs */
   uint32_t params_bytes;
   uint32_t strings_bytes; /* zero-terminated UTF-8 */
-  uint32_t reserved;
+  uint32_t state_count;   /* the last inputs are the last outputs of the run before, and zeros in the first; float32 */
   uint64_t tensors_offset;
   uint64_t nodes_offset;
   uint64_t index_offset;

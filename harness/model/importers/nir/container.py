@@ -1,20 +1,25 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The nodes and edges of a `.nir` file, which is HDF5, in an order in which they can run."""
+"""The nodes and edges of a `.nir` file, which is HDF5, in an order in which they can run.
+
+A graph may be a node of another one, as recurrent layers are written: its nodes are taken out of it.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import numpy as np
 
-from harness.errors import ModelError, UnsupportedModel
+from harness.errors import ModelError
 from harness.model.graph import Array
 from harness.model.importers.keras import hdf5
 
+PORT = "Port"
+"""The kind of an Input or Output inside a graph: it hands on what it gets."""
 _ROOT = "node"
-_NODES = f"{_ROOT}/nodes"
 _AGAIN = "Write the file again with nir.write(...), or fetch it again and compare its size."
 _MAX_NODES = 10_000
 
@@ -24,14 +29,19 @@ class Entry:
     """One node of the file.
 
     Attributes:
-        kind: its class in NIR ("Conv2d", "LIF").
+        name: unique; what lies in a graph `g` of the file is `g.x`.
+        path: its group in the file.
+        kind: its class in NIR ("Conv2d", "LIF"), or PORT.
         sources: the nodes whose outputs it reads; several are added.
+        late: those that feed back to it: it reads what they gave in the step before.
     """
 
     store: hdf5.Store
     name: str
+    path: str
     kind: str
-    sources: tuple[str, ...]
+    sources: tuple[str, ...] = ()
+    late: tuple[str, ...] = ()
 
     def has(self, field: str) -> bool:
         return self.store.has(self._path(field))
@@ -67,7 +77,7 @@ class Entry:
         )
 
     def _path(self, field: str) -> str:
-        return f"{_NODES}/{self.name}/{field}"
+        return f"{self.path}/{field}"
 
 
 def read(path: Path) -> tuple[Entry, ...]:
@@ -75,40 +85,70 @@ def read(path: Path) -> tuple[Entry, ...]:
 
     Raises:
         ModelError: no HDF5, no NIR, an edge to nowhere, no input or no output.
-        UnsupportedModel: the network feeds back into itself.
     """
     with path.open("rb") as file:
         if file.read(len(hdf5.SIGNATURE)) != hdf5.SIGNATURE:
             raise ModelError(f"{path.name!r} is no NIR file: it is not HDF5.", "", _AGAIN)
-    store = hdf5.Store(path, _ROOT, "NIR", "nir.write(...)")
-    names, edges = store.below(_NODES), store.texts(f"{_ROOT}/edges", "")
-    if not names or edges is None or len(edges) % 2 or len(names) > _MAX_NODES:
-        raise ModelError(f"{path.name!r} is no NIR file: it holds no graph of nodes and edges.", "", _AGAIN)
-    sources: dict[str, list[str]] = {name: [] for name in names}
+    entries: dict[str, Entry] = {}
+    _gather(hdf5.Store(path, _ROOT, "NIR", "nir.write(...)"), _ROOT, path.name, "", entries)
+    wanted = _reaching(entries, [name for name, entry in entries.items() if entry.kind == "Output"])
+    if not any(entries[name].kind == "Input" for name in wanted):
+        raise ModelError(f"No way leads from an Input to an Output of {path.name!r}.", "It was saved in part.", _AGAIN)
+    forward = _forward({name: entry for name, entry in entries.items() if name in wanted})
+    order = TopologicalSorter({name: entry.sources for name, entry in forward.items()})
+    return tuple(forward[name] for name in order.static_order())
+
+
+def _gather(store: hdf5.Store, path: str, told: str, prefix: str, entries: dict[str, Entry]) -> None:
+    """Adds the nodes of the graph at `path`, with their edges; `told` is what to call it."""
+    names, edges = store.below(f"{path}/nodes"), store.texts(f"{path}/edges", "")
+    if not names or edges is None or len(edges) % 2 or len(entries) + len(names) > _MAX_NODES:
+        raise ModelError(f"{told!r} is no NIR file: it holds no graph of nodes and edges.", "", _AGAIN)
+    graphs: set[str] = set()
+    for name in names:
+        place, full = f"{path}/nodes/{name}", f"{prefix}{name}"
+        kind = _kind(store, place)
+        if kind == "NIRGraph":
+            graphs.add(name)
+            _gather(store, place, full, f"{full}.", entries)
+        else:
+            entries[full] = Entry(store, full, place, PORT if prefix and kind in ("Input", "Output") else kind)
     for source, target in zip(edges[::2], edges[1::2], strict=True):
-        for end in (source, target):
-            if end not in sources:
+        ends = []
+        for end, port in ((source, "Output"), (target, "Input")):
+            whole = _port(entries, f"{prefix}{end}", port) if end in graphs else f"{prefix}{end}"
+            if whole not in entries:
                 raise ModelError(
                     f"The edge from {source[:80]!r} to {target[:80]!r} ends at a node that does not exist.",
                     "The file was edited or is damaged.",
                     _AGAIN,
                 )
-        sources[target].append(source)
-    entries = {name: Entry(store, name, _kind(store, name), tuple(sources[name])) for name in names}
-    wanted = _reaching(entries, [name for name, entry in entries.items() if entry.kind == "Output"])
-    if not any(entries[name].kind == "Input" for name in wanted):
-        raise ModelError(f"No way leads from an Input to an Output of {path.name!r}.", "It was saved in part.", _AGAIN)
-    return _sorted(path.name, [entries[name] for name in names if name in wanted])
+            ends.append(whole)
+        reader = entries[ends[1]]
+        entries[reader.name] = replace(reader, sources=(*reader.sources, ends[0]))
 
 
-def _kind(store: hdf5.Store, name: str) -> str:
-    found = store.texts(f"{_NODES}/{name}/type", "")
+def _port(entries: Mapping[str, Entry], graph: str, kind: str) -> str:
+    """Where an edge to a graph, or from it, ends in it: at its only port of that kind."""
+    inside = [entry for entry in entries.values() if entry.kind == PORT and entry.name.rpartition(".")[0] == graph]
+    ports = [entry.name for entry in inside if _kind(entry.store, entry.path) == kind]
+    if len(ports) != 1:
+        raise ModelError(
+            f"An edge ends at {graph!r}, a graph with {len(ports)} nodes {kind}.",
+            "Which of them it means cannot be told.",
+            "Name the node in the edge, or write the graph with one.",
+        )
+    return ports[0]
+
+
+def _kind(store: hdf5.Store, path: str) -> str:
+    found = store.texts(f"{path}/type", "")
     if not found:
-        store.floats(f"{_NODES}/{name}")  # says what is there instead
+        store.floats(path)  # says what is there instead
     return (found or ("",))[0][:80]
 
 
-def _reaching(entries: dict[str, Entry], pending: list[str]) -> set[str]:
+def _reaching(entries: Mapping[str, Entry], pending: list[str]) -> set[str]:
     """The nodes that the pending ones depend on, and these."""
     found: set[str] = set()
     while pending:
@@ -119,18 +159,36 @@ def _reaching(entries: dict[str, Entry], pending: list[str]) -> set[str]:
     return found
 
 
-def _sorted(file: str, entries: Iterable[Entry]) -> tuple[Entry, ...]:
-    placed: dict[str, Entry] = {}
-    waiting = list(entries)
-    while waiting:
-        ready = [entry for entry in waiting if all(source in placed for source in entry.sources)]
-        if not ready:
-            raise UnsupportedModel(
-                f"{file!r} is a recurrent network: {', '.join(repr(entry.name) for entry in waiting[:4])} feed back.",
-                "An edge leads from a later node to an earlier one.",
-                "Feed-forward networks can be read.",
-                operations=("recurrence",),
-            )
-        placed |= {entry.name: entry for entry in ready}
-        waiting = [entry for entry in waiting if entry.name not in placed]
-    return tuple(placed.values())
+def _forward(entries: Mapping[str, Entry]) -> dict[str, Entry]:
+    """The same without circles: an edge that leads back to where a walk from the inputs came from is a late one.
+
+    Where every circle is entered at one node only, as in layers that feed back, these edges do not depend on the order
+    of the walk.
+    """
+    readers: dict[str, list[str]] = {name: [] for name in entries}
+    for entry in entries.values():
+        for source in entry.sources:
+            readers[source].append(entry.name)
+    back: set[tuple[str, str]] = set()
+    seen: set[str] = set()
+    for start in sorted(entries, key=lambda name: entries[name].kind != "Input"):
+        way: set[str] = set()
+        pending = [(start, False)]
+        while pending:
+            name, leaving = pending.pop()
+            if leaving:
+                way.remove(name)
+            elif name not in seen:
+                seen.add(name)
+                way.add(name)
+                back.update((name, reader) for reader in readers[name] if reader in way)
+                pending.append((name, True))
+                pending.extend((reader, False) for reader in reversed(readers[name]) if reader not in seen)
+    return {
+        name: replace(
+            entry,
+            sources=tuple(source for source in entry.sources if (source, name) not in back),
+            late=tuple(source for source in entry.sources if (source, name) in back),
+        )
+        for name, entry in entries.items()
+    }

@@ -119,3 +119,4 @@ FUNCTIONS: Mapping[str, Callable[[Site], Value]] = {
     "CubaLIF": _cuba_lif,
     "CubaLI": _cuba_li,
 }
+SPIKING = frozenset({"IF", "LIF", "CubaLIF"})

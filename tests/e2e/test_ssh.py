@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import dataclasses
 import socket
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -13,6 +12,7 @@ from paramiko import ECDSAKey
 
 from harness.board import discover, inventory, known_hosts, lab, ssh_settings, trust
 from harness.board.inventory import Device, Inventory, Timeouts
+from harness.board.lab import server
 from harness.board.ssh_settings import Settings
 from harness.board.transport import connect
 from harness.errors import ConfigError, HostKeyRefused, Unreachable
@@ -53,7 +53,7 @@ def test_a_changed_host_key_is_refused_with_a_warning(stranger: Device) -> None:
 
 def test_a_login_key_that_the_board_does_not_have_is_refused(stranger: Device, tmp_path: Path) -> None:
     trust.accept(trust.fetch(stranger))
-    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", tmp_path / "other"], check=True)
+    server.new_key(tmp_path / "other")
     config = Path(stranger.ssh_config or "")
     lines = [line for line in config.read_text("utf-8").splitlines() if "IdentityFile" not in line]
     config.write_text("\n".join([*lines, f"  IdentityFile {tmp_path / 'other'}", ""]), "utf-8")

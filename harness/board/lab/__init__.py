@@ -17,7 +17,7 @@ from functools import partial
 from pathlib import Path
 from queue import Empty, Queue
 
-from harness.board.lab import loopback, virtual
+from harness.board.lab import loopback, server, virtual
 from harness.cross.progress import Progress
 from harness.errors import ConfigError, Unreachable
 
@@ -67,7 +67,7 @@ def down(names: Sequence[str] = ()) -> Iterator[str]:
     """Stop the stand-ins (all when empty) and everything that runs in them; yields one line each."""
     for name in _known(names):
         folder = _folder(name)
-        was_up = _answers(_port(folder))
+        was_up = server.answers(_port(folder))
         if folder.exists():
             KINDS[name].down(folder)
             (folder / "port").unlink(missing_ok=True)
@@ -77,20 +77,22 @@ def down(names: Sequence[str] = ()) -> Iterator[str]:
 def status() -> tuple[Standing, ...]:
     """Every stand-in, up or not."""
     ports = {name: _port(_folder(name)) for name in KINDS}
-    return tuple(Standing(name, _answers(port), f"127.0.0.1:{port}" if port else "") for name, port in ports.items())
+    return tuple(
+        Standing(name, server.answers(port), f"127.0.0.1:{port}" if port else "") for name, port in ports.items()
+    )
 
 
 def ssh_config(name: str) -> Path:
     """The ssh configuration that reaches a stand-in. Raises Unreachable when it is not up."""
     folder = _folder(*_known([name]))
-    if not _answers(_port(folder)):
+    if not server.answers(_port(folder)):
         raise Unreachable(f"The stand-in board {name} is not up.", "", "Start it: inv lab.up")
     return folder / "ssh_config"
 
 
 def _start(name: str, tell: Progress) -> None:
     folder = _folder(name)
-    if _answers(_port(folder)):
+    if server.answers(_port(folder)):
         tell(f"{name}: up already, on 127.0.0.1 port {_port(folder)}")
         return
     KINDS[name].down(folder)
@@ -123,14 +125,3 @@ def _free_port() -> int:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port
-
-
-def _answers(port: int | None) -> bool:
-    """Whether an SSH server speaks there: a recycled port may belong to anything."""
-    if port is None:
-        return False
-    try:
-        with socket.create_connection(("127.0.0.1", port), timeout=5) as wire:
-            return wire.recv(4) == b"SSH-"
-    except OSError:
-        return False

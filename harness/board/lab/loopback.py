@@ -12,12 +12,10 @@ import os
 import shlex
 import shutil
 import signal
-import socket
-import subprocess
-import time
 from contextlib import suppress
 from pathlib import Path
 
+from harness.board.lab import server
 from harness.cross import debian
 from harness.cross.progress import Progress
 from harness.errors import DeviceUnfit
@@ -42,18 +40,6 @@ Subsystem sftp internal-sftp
 SetEnv HOME={folder}/home PATH={folder}/bin:{path}
 """
 
-SSH_CONFIG = """\
-Host *
-  HostName 127.0.0.1
-  Port {port}
-  User {user}
-  IdentityFile {folder}/login_key
-  IdentitiesOnly yes
-  IdentityAgent none
-  UserKnownHostsFile {folder}/known_hosts
-  GlobalKnownHostsFile /dev/null
-"""
-
 # sshd insists, as root, on a user `sshd` and on /run/sshd. Both are given to it alone, in a mount namespace of its own.
 AS_ROOT = """\
 mount -t tmpfs -o mode=755 tmpfs /run && mkdir -m 755 /run/sshd
@@ -63,7 +49,7 @@ exec "$@\""""
 
 def up(folder: Path, port: int, tell: Progress) -> None:
     """Start it. Raises UsageError when a package cannot be fetched, DeviceUnfit when the server does not start."""
-    sshd, keygen = (debian.tool(name, tell) for name in ("sshd", "ssh-keygen"))
+    sshd = debian.tool("sshd", tell)
     emulators = [debian.tool(name, tell) for name in EMULATORS]
     for kind in ("home", "bin"):
         (folder / kind).mkdir(exist_ok=True)
@@ -73,24 +59,10 @@ def up(folder: Path, port: int, tell: Progress) -> None:
         link.symlink_to(emulator)
     for key in ("host_key", "login_key"):
         if not (folder / key).exists():
-            command: list[str | Path] = [
-                keygen,
-                "-q",
-                "-t",
-                "ed25519",
-                "-N",
-                "",
-                "-C",
-                "bitrig lab",
-                "-f",
-                folder / key,
-            ]
-            subprocess.run(command, check=True, env=os.environ | debian.environment(keygen))
-    host_key = " ".join((folder / "host_key.pub").read_text("utf-8").split()[:2])
-    words = {"folder": folder, "port": port, "user": getpass.getuser(), "path": os.defpath}
-    (folder / "known_hosts").write_text(f"[127.0.0.1]:{port} {host_key}\n", "utf-8")
-    (folder / "ssh_config").write_text(SSH_CONFIG.format(**words), "utf-8")
-    (folder / "sshd_config").write_text(SSHD_CONFIG.format(**words), "utf-8")
+            server.new_key(folder / key)
+    server.introduce(folder, port, getpass.getuser(), (folder / "host_key.pub").read_text("utf-8"))
+    config = SSHD_CONFIG.format(folder=folder, port=port, path=os.defpath)
+    (folder / "sshd_config").write_text(config, "utf-8")
     _start(folder, sshd, port)
 
 
@@ -116,22 +88,9 @@ def _start(folder: Path, sshd: Path, port: int) -> None:
         script = AS_ROOT.format(passwd=shlex.quote(str(passwd)))
         unshare = shutil.which("unshare") or "unshare"
         command = [unshare, "--mount", "--propagation", "private", "sh", "-ec", script, "sshd", *command]
-    with (folder / "start.log").open("wb") as log:
-        server = subprocess.Popen(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
-            env=os.environ | debian.environment(sshd),
-        )
-    limit = time.monotonic() + BOOT
-    while time.monotonic() < limit and server.poll() is None:
-        with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1) as wire:
-            if wire.recv(4) == b"SSH-":
-                return
-        time.sleep(0.02)
-    server.kill()
+    process = server.launch(command, folder / "start.log", os.environ | debian.environment(sshd))
+    if server.wait(process, port, BOOT):
+        return
     logs = [folder / name for name in ("start.log", "sshd.log")]
     said = "".join(log.read_text("utf-8") for log in logs if log.exists()).splitlines()
     raise DeviceUnfit(

@@ -9,10 +9,8 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import struct
 import subprocess
-import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
@@ -21,7 +19,7 @@ from pathlib import Path
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
-from harness.board.lab import image
+from harness.board.lab import image, server
 from harness.cross import debian
 from harness.cross.progress import Progress
 from harness.errors import DeviceUnfit
@@ -78,18 +76,6 @@ MACHINES = {
     ),
 }
 
-SSH_CONFIG = """\
-Host *
-  HostName 127.0.0.1
-  Port {port}
-  User root
-  IdentityFile {folder}/login_key
-  IdentitiesOnly yes
-  IdentityAgent none
-  UserKnownHostsFile {folder}/known_hosts
-  GlobalKnownHostsFile /dev/null
-"""
-
 
 def up(machine: Machine, folder: Path, port: int, tell: Progress) -> None:
     """Start it. Raises UsageError when a package cannot be fetched, DeviceUnfit when it does not start."""
@@ -100,7 +86,6 @@ def up(machine: Machine, folder: Path, port: int, tell: Progress) -> None:
         qemu, compiler = qemu_later.result(), compiler_later.result()
     name = folder.name
     (folder / "initramfs").write_bytes(system.initramfs.read_bytes() + image.cpio(_own_files(folder, name, port)))
-    (folder / "ssh_config").write_text(SSH_CONFIG.format(folder=folder, port=port), "utf-8")
     command = [
         *(str(qemu), "-L", str(qemu.parent.parent / "share/qemu")),
         *("-cpu", machine.cpus[0], "-smp", f"{machine.cpus[1]}", "-m", "512"),
@@ -128,12 +113,8 @@ def down(folder: Path) -> None:
 
 def _own_files(folder: Path, name: str, port: int) -> dict[str, image.Entry]:
     """What the image of one board has beside the files of all; the keys are made, and the host key trusted, here."""
-    host, login = Ed25519PrivateKey.generate(), Ed25519PrivateKey.generate()
-    (folder / "known_hosts").write_bytes(f"[127.0.0.1]:{port} ".encode() + _public(host) + b"\n")
-    key = folder / "login_key"
-    key.unlink(missing_ok=True)
-    key.touch(0o600)
-    key.write_bytes(login.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption()))
+    host, login = Ed25519PrivateKey.generate(), server.new_key(folder / "login_key")
+    server.introduce(folder, port, "root", server.public_line(host.public_key()))
     # Dropbear's own format: the name of the kind, then the private and the public half, each behind its length.
     private = host.private_bytes(Encoding.Raw, PrivateFormat.Raw, NoEncryption())
     halves = private + host.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
@@ -141,13 +122,9 @@ def _own_files(folder: Path, name: str, port: int) -> dict[str, image.Entry]:
     packed = struct.pack(">I", len(kind)) + kind + struct.pack(">I", len(halves)) + halves
     return {
         "etc/dropbear/host_key": image.file(packed, 0o600),
-        "etc/dropbear/authorized_keys": image.file(_public(login) + b"\n", 0o600),
+        "etc/dropbear/authorized_keys": image.file(server.public_line(login.public_key()), 0o600),
         "etc/hostname": image.file(f"{name}\n"),
     }
-
-
-def _public(key: Ed25519PrivateKey) -> bytes:
-    return key.public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH)
 
 
 def _device_tree(machine: Machine, folder: Path, command: list[str], environment: dict[str, str], dtc: Path) -> None:
@@ -187,19 +164,10 @@ def overlay_source(machine: Machine) -> str:
 
 
 def _start(command: list[str], environment: dict[str, str], folder: Path, port: int) -> None:
-    with (folder / "qemu.log").open("wb") as log:
-        emulator = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, env=environment
-        )
+    emulator = server.launch(command, folder / "qemu.log", environment)
     (folder / "pid").write_text(f"{emulator.pid}\n", "utf-8")
-    limit = time.monotonic() + BOOT
-    while time.monotonic() < limit and emulator.poll() is None:
-        # qemu accepts at once and waits for its guest; what counts is that the guest says something.
-        with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1) as wire:
-            if wire.recv(4) == b"SSH-":
-                return
-        time.sleep(0.05)
-    emulator.kill()
+    if server.wait(emulator, port, BOOT):
+        return
     said = (folder / "qemu.log").read_text("utf-8", "replace").splitlines()
     raise DeviceUnfit(
         f"{folder.name} does not start: {said[-1] if said else f'no SSH server after {BOOT} s'}.",

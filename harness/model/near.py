@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Signs that hang on rounding: their number lies so near its threshold that another order of adding may cross it.
+"""What hangs on rounding: a number so near the threshold of its quantiser that another order of adding may cross it.
 
 Element by element IEEE arithmetic is the same everywhere, and so are sums of bits. Only sums of floats differ.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass
 
 import numpy as np
@@ -27,21 +27,62 @@ def near(graph: Graph, values: Mapping[str, Array]) -> tuple[int, int]:
     Args:
         values: of every tensor, bits unpacked.
     """
-    settled = _settled(graph)
-    known, producers = Magnitudes(graph, values, settled), graph.producers()
-    found = signs = 0
+    doubts, found, signs = Doubts(graph, values, _settled(graph)), 0, 0
     for node in graph.nodes:
-        limits = _limits(graph, node)
-        if limits is None:
-            continue
-        x = str(node.inputs[0])
-        signs += values[x].size
-        if x not in settled:
-            free = _free(graph, values, producers, x)
-            bound = known.operand(x).bound
-            close = [free.crosses(limit) & (np.abs(free.value - limit) <= bound) for limit in limits]
-            found += int(np.count_nonzero(np.any(close, axis=0)))
+        if _limits(graph, node) is not None:
+            signs += values[str(node.inputs[0])].size
+            doubtful = doubts.of(node.output)
+            found += 0 if doubtful is None else int(np.count_nonzero(doubtful))
     return found, signs
+
+
+class Doubts:
+    """Which results of a graph's quantisers hang on rounding.
+
+    Args:
+        values: of every tensor, bits unpacked.
+        given: tensors that are the same for whoever computes on.
+    """
+
+    def __init__(self, graph: Graph, values: Mapping[str, Array], given: Set[str]) -> None:
+        self._graph = graph
+        self._values = values
+        self._given = given
+        self._producers = graph.producers()
+        self.magnitudes = Magnitudes(graph, values, given)
+
+    def of(self, tensor: str, unit: float = 0.0) -> Array | None:
+        """For each element of a tensor whether its number lies within rounding of a threshold; None where no quantiser
+        makes the tensor.
+
+        Args:
+            unit: to how much the number was rounded already where the tensor is of codes.
+        """
+        node = self._producers.get(tensor)
+        if node is None:
+            return None
+        limits, codes = _limits(self._graph, node), node.op == "convert" and self._graph.tensors[tensor].dtype == "i8"
+        if limits is None and not codes:
+            return None
+        x = str(node.inputs[0])
+        if x in self._given and not unit:
+            return np.zeros(self._values[x].shape, bool)
+        free, bound = _free(self._graph, self._values, self._producers, x), self.magnitudes.operand(x).bound
+        if limits is None:
+            steps = free.value / np.float32(self._graph.tensors[tensor].scale)
+            apart: Array = np.abs(steps - np.floor(steps) - 0.5) * self._graph.tensors[tensor].scale
+            return np.asarray(apart <= bound + unit)
+        close = [free.crosses(limit) & (np.abs(free.value - limit) <= bound) for limit in limits]
+        return np.asarray(np.any(close, axis=0))
+
+    def unit(self, tensor: str) -> float:
+        """To how much a number is rounded before it becomes a code: one more in the sum of a layer of int8."""
+        node = self._producers.get(tensor)
+        if node is None or len(node.inputs) < 4 or self._graph.tensors[str(node.inputs[0])].dtype != "i8":
+            return 0.0
+        scales = self._graph.tensors[str(node.inputs[3])].data
+        assert scales is not None
+        return float(self._graph.tensors[str(node.inputs[0])].scale * np.max(scales))
 
 
 def _settled(graph: Graph) -> set[str]:

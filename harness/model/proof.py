@@ -17,7 +17,7 @@ from harness import abi
 from harness.errors import WrongOutput
 from harness.model import reference
 from harness.model.graph import Array, Graph, Node, Tensor
-from harness.model.rounding import Magnitudes
+from harness.model.near import Doubts
 
 ASIDE = 1e-4
 """How far a neuron's threshold is moved to see whether a spike hangs on rounding: membranes add up many steps."""
@@ -28,7 +28,7 @@ class Proof:
     """What was found while graphs agreed.
 
     Attributes:
-        flips: bits that a pass changed, because a number lay within rounding of its threshold.
+        flips: bits, signs and codes that a pass changed, because a number lay within rounding of its threshold.
         of: bits that were compared, over all passes.
         near: signs of the last graph whose number lies within rounding of its threshold on this input: what adds up in
             another order may answer otherwise and be right.
@@ -63,7 +63,8 @@ def compare(
     memory: reference.Memory | None = None,
     allowed: dict[str, Array] | None = None,
 ) -> tuple[Proof, dict[str, Array]]:
-    """Runs `after` and compares every tensor that `before` has too: bits with bits, numbers within `rounding`.
+    """Runs `after` and compares every tensor that `before` has too: bits, signs and codes exactly, but where the number
+    that was quantised lies within rounding of the threshold; other numbers within `rounding`.
 
     Args:
         name: of the pass, for the message.
@@ -82,7 +83,7 @@ def compare(
     found: dict[str, Array] = dict(zip(after.inputs, inputs, strict=True))
     flips = total = 0
     same = {name for name, tensor in after.tensors.items() if _dtype(before, name) == tensor.dtype}
-    magnitudes = [Magnitudes(graph, values, same) for graph, values in ((before, expected), (after, found))]
+    old, new = Doubts(before, expected, same), Doubts(after, found, same)
     for node in after.nodes:
         operands = [None if i is None else reference.operand(after.tensors[i], found) for i in node.inputs]
         output = after.tensors[node.output]
@@ -93,29 +94,43 @@ def compare(
             flips += ties
         else:
             value = reference.apply(node.op, operands, node.params, output, memory, after.operands(node))
-        if twin is not None:
-            if output.dtype == "bits" or spikes:
-                differing = int(np.count_nonzero(value != twin))
-                flips, total = flips + differing, total + value.size
-                if differing > max(2, value.size // 1000):
-                    raise _wrong(name, node.name, f"{differing} of {value.size} bits differ")
-            elif not np.array_equal(value, twin):
-                found[node.output] = value
-                bound = sum(part.of(node.output).bound for part in magnitudes)
+        found[node.output] = value
+        if twin is None:
+            continue
+        total += value.size if output.dtype == "bits" or spikes else 0
+        if not np.array_equal(value, twin):
+            doubts = first if (first := old.of(node.output)) is not None else new.of(node.output, old.unit(node.output))
+            tie = np.zeros(value.shape, bool) if doubts is None else (value != twin) & doubts
+            if output.dtype == "i8":
+                tie &= np.abs(value.astype(np.int16) - twin) == 1
+            flips += int(np.count_nonzero(tie))
+            value = np.where(tie, twin, value)
+            if output.dtype != "f32" or spikes:
+                _equal(name, node, value, twin, output)
+            else:
+                bound = np.asarray(sum(part.magnitudes.of(node.output).bound for part in (old, new)))
                 if allowed is not None:
                     bound = allowed[node.output] = np.maximum(bound, allowed.get(node.output, np.zeros(1)))
-                if output.dtype == "i8":
-                    bound = np.ones(1)  # half a code apart is a code apart after rounding
-                apart = np.abs(value.astype(np.float64) - twin)
-                excess = np.where(value == twin, 0.0, apart) - bound
-                if not np.all(excess <= 0):
-                    worst = np.unravel_index(np.argmax(np.where(np.isnan(excess), np.inf, excess)), excess.shape)
-                    explained = np.broadcast_to(bound, excess.shape)[worst]
-                    what = f"{value[worst]:.6g} instead of {twin[worst]:.6g}, and rounding explains {explained:.2g}"
-                    raise _wrong(name, node.name, what)
-            value = twin
-        found[node.output] = value
+                _near(name, node, value, twin, bound)
+        found[node.output] = twin
     return Proof(flips, total), found
+
+
+def _equal(name: str, node: Node, value: Array, twin: Array, output: Tensor) -> None:
+    differing = int(np.count_nonzero(value != twin))
+    if differing:
+        what = {"bits": "bits", "i8": "codes"}.get(output.dtype, "spikes")
+        raise _wrong(name, node.name, f"{differing} of {value.size} {what} differ, and rounding explains none of them")
+
+
+def _near(name: str, node: Node, value: Array, twin: Array, bound: Array) -> None:
+    apart = np.abs(value.astype(np.float64) - twin)
+    excess = np.where(value == twin, 0.0, apart) - bound
+    if not np.all(excess <= 0):
+        worst = np.unravel_index(np.argmax(np.where(np.isnan(excess), np.inf, excess)), excess.shape)
+        explained = np.broadcast_to(bound, excess.shape)[worst]
+        what = f"{value[worst]:.6g} instead of {twin[worst]:.6g}, and rounding explains {explained:.2g}"
+        raise _wrong(name, node.name, what)
 
 
 def _dtype(graph: Graph, name: str) -> str | None:

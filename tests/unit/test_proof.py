@@ -14,8 +14,9 @@ from harness.model.graph import Array, Graph
 from harness.model.near import near
 from harness.model.passes import binarise, fuse
 from harness.model.passes.order import PASSES
+from harness.model.passes.rewrite import Rewrite
 from harness.model.rounding import LAMBDA, UNIT, Magnitudes
-from tests.unit.nets import INF, Net
+from tests.unit.nets import INF, Net, kind
 
 
 def net() -> tuple[Graph, Graph, list[Array]]:
@@ -128,3 +129,83 @@ def test_a_pass_tells_the_next_how_far_it_may_be() -> None:
     values["bn"] = values["bn"] * np.float32(1 + 2 * UNIT)
     proof.compare("binarise", before, after, values, inputs, allowed=allowed)
     assert np.all(allowed["bn"] > 0)
+
+
+def quantised(limits: Array, sums: str) -> tuple[Graph, list[Array]]:
+    """A dense layer whose products cancel, its sums under a name, and a quantiser of them."""
+    net = Net((1, 64))
+    half = net.draw.uniform(0.5, 1.5, (3, 32))
+    weights = net.builder.constant("kernel", np.concatenate([half, -half], axis=1))
+    net.builder.output(net.op("dense", sums, weights, lo=-INF, hi=INF).x)
+    limit = net.builder.constant("limit", limits)
+    return net.op("quantize", "q", limit, dtype="bits").graph(), [np.full((1, 64), 1.1, np.float32)]
+
+
+def test_a_bit_may_flip_within_rounding_of_its_threshold_and_not_an_ulp_beyond() -> None:
+    graph, inputs = quantised(np.zeros(3), "sums")
+    values = reference.trace(graph, inputs)
+    sums, bound = values["sums"][0], Magnitudes(graph, values, {"x"}).of("sums").bound
+    within = (sums + bound).astype(np.float32)
+    within = np.where(within - sums > bound, np.nextafter(within, np.float32(-1)), within)
+    beyond = np.nextafter(within, np.float32(1))
+    assert np.all(within - sums <= bound)
+    assert np.all(beyond - sums > bound)
+    after, _ = quantised(np.full(3, -1.0), "others")
+    before, _ = quantised(within, "sums")
+    assert proof.compare("move", before, after, reference.trace(before, inputs), inputs)[0].flips == 3
+    before, _ = quantised(np.array([within[0], beyond[1], within[2]]), "sums")
+    with pytest.raises(WrongOutput, match="'move'.*'q'.*1 of 3 bits differ"):
+        proof.compare("move", before, after, reference.trace(before, inputs), inputs)
+
+
+def at(limit: np.float32) -> Graph:
+    net = Net((1, 100, 100, 1))
+    return net.op("quantize", "q", net.builder.constant("limit", np.full(1, limit)), dtype="bits").graph()
+
+
+def test_one_wrong_bit_of_ten_thousand_refuses_the_model() -> None:
+    """Nothing is rounded between the number and its threshold, which is moved by one unit in its last place."""
+    x = np.random.default_rng(0).standard_normal((1, 100, 100, 1)).astype(np.float32)
+    x[0, 50, 50, 0] = 0.25
+    before, after = at(np.float32(0.25)), at(np.nextafter(np.float32(0.25), np.float32(1)))
+    with pytest.raises(WrongOutput, match="1 of 10000 bits differ"):
+        proof.compare("move", before, after, reference.trace(before, [x]), [x])
+
+
+def test_a_sign_that_rounding_moved_is_a_flip_and_no_fault() -> None:
+    """(a - 1) + 1 is 0 for an a below the rounding of 1, and a is not."""
+    net = Net((1, 4, 4, 1))
+    x = net.x
+    net.op("arith", "sub", net.const("one", 1.0), kind=kind("SUB"))
+    net.op("arith", "add", net.const("one", 1.0), kind=kind("ADD")).op("unary", "sign", kind=kind("SIGN"))
+    before = net.graph()
+    after = Rewrite(replace(before, nodes=(replace(before.nodes[-1], inputs=(x,)),))).graph()
+    inputs = [np.full((1, 4, 4, 1), 0.5, np.float32)]
+    inputs[0][0, 1, 1, 0] = 1e-9
+    assert proof.compare("straighten", before, after, reference.trace(before, inputs), inputs)[0].flips == 1
+    inputs[0][0, 1, 1, 0] = 0.5
+    turned = replace(after, nodes=(replace(after.nodes[0], params={"kind": kind("NEG")}),))
+    with pytest.raises(WrongOutput, match="'straighten'.*'sign'"):
+        proof.compare("straighten", before, turned, reference.trace(before, inputs), inputs)
+
+
+def codes(factor: float) -> Graph:
+    net = Net((1, 4, 4, 2))
+    net.op("affine", "scaled", net.const("factor", factor))
+    return net.op("convert", "codes", dtype="i8", scale=0.1, zero_point=3).graph()
+
+
+def test_a_code_may_be_one_off_where_its_number_lies_between_two() -> None:
+    """On the way from 0.05 to the next number there is a half; from 0.04 there is none."""
+    inputs = [np.full((1, 4, 4, 2), 0.05, np.float32)]
+    before, after = codes(1.0), codes(float(1 - 2 * UNIT))
+    nodes = (replace(after.nodes[0], output="another"), replace(after.nodes[1], inputs=("another",)))
+    tensors = {**after.tensors, "another": replace(after.tensors["scaled"], name="another")}
+    after = Rewrite(replace(after, nodes=nodes, tensors=tensors)).graph()
+    expected = reference.trace(before, inputs)
+    found = proof.compare("move", before, after, expected, inputs)[0].flips
+    assert found == np.count_nonzero(expected["codes"] != reference.trace(after, inputs)["codes"]) == 32
+    wrong = replace(after, tensors={**after.tensors, "factor": replace(after.tensors["factor"], data=np.full(1, 1.9))})
+    inputs = [np.full((1, 4, 4, 2), 0.04, np.float32)]
+    with pytest.raises(WrongOutput, match="32 of 32 codes differ"):
+        proof.compare("move", before, wrong, reference.trace(before, inputs), inputs)

@@ -3,16 +3,25 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from invoke.exceptions import Exit, ParseError
 from invoke.program import Program
 
+from harness.commands.console import unheard
 from harness.errors import UsageError
 
 
 class Commands(Program):
+    def run(self, argv: list[str] | None = None, exit: bool = True) -> None:
+        try:
+            super().run(argv, exit)
+            sys.stdout.flush()
+        except BrokenPipeError:  # of --list and --help
+            unheard()
+
     def parse_core(self, argv: list[str] | None) -> None:
         with _usage():
             super().parse_core(argv)

@@ -74,7 +74,20 @@ HELP = {
 _PASSWORD = re.compile(r"(://[^:/@]*:)[^@]*(@)")
 """Of an address of a database."""
 
-out = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
+
+class _Pipe(Console):
+    """Whoever read the output may have read enough: the command goes on to its end and its exit code, unheard."""
+
+    def on_broken_pipe(self) -> None:
+        unheard()
+
+
+def unheard() -> None:
+    """From here on, standard output goes nowhere."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+out = _Pipe(highlight=False, width=None if sys.stdout.isatty() else 120)
 news = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
@@ -93,8 +106,6 @@ def command(*lists: str, **own: str) -> Callable[[Callable[..., None]], Any]:
         def guarded(*args: Any, **kwargs: Any) -> None:
             try:
                 function(*args, **kwargs)
-            except BrokenPipeError:  # whoever read the output has read enough
-                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             except Exception as error:
                 if isinstance(error, Exit) or os.environ.get("BITRIG_DEBUG"):
                     raise
@@ -149,8 +160,11 @@ def relative(path: Path) -> str:
 
 def say(text: str) -> None:
     """Text for another program: as it is, whatever the terminal can do."""
-    sys.stdout.write(text if text.endswith("\n") else text + "\n")
-    sys.stdout.flush()
+    try:
+        sys.stdout.write(text if text.endswith("\n") else text + "\n")
+        sys.stdout.flush()
+    except BrokenPipeError:
+        unheard()
 
 
 def say_json(document: Any) -> None:

@@ -25,6 +25,7 @@ from harness.commands.console import RUNS, command, news, out, relative, say, sa
 from harness.commands.following import following
 from harness.cross.toolchain import ROOT
 from harness.errors import BitrigError, UsageError
+from harness.model import importers
 from harness.options import many, number, span
 from harness.options import path as optional
 from harness.report import export, past, terminal, verdicts
@@ -64,8 +65,11 @@ def standing_in(device: Iterable[str]) -> Iterator[None]:
 
 
 def model_files(given: Iterable[str]) -> list[Path]:
-    """The model files asked for; the three nets of the tree where none is."""
-    return [Path(name) for name in many(given)] or [Path(relative(ROOT / "models" / f"{s}.h5")) for s in SEEDS]
+    """The model files asked for, which are there; the three nets of the tree where none is."""
+    asked = [Path(name) for name in many(given)]
+    for path in asked:
+        importers.check(path)  # before a board is waited for
+    return asked or [Path(relative(ROOT / "models" / f"{seed}.h5")) for seed in SEEDS]
 
 
 def settings_of(

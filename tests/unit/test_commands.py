@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -41,3 +42,43 @@ def test_help_is_no_mistake(words: list[str]) -> None:
     assert done.returncode == 0, done.stderr
     assert done.stdout
     assert done.stderr == ""
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        (["--list"], 0),
+        (["--help", "bench"], 0),
+        (["explain", "--model", "models/seed_dorefa.h5"], 0),
+        (["explain", "--model", "models/seed_dorefa.h5", "--json"], 0),
+        (["device.list"], 0),
+        (["run", "--model", "models/seed_dorefa.h5", "--input", "x.npy"], 2),
+    ],
+)
+def test_a_reader_who_has_read_enough_ends_nothing_with_a_traceback(words: list[str], code: int) -> None:
+    """As with `| head -1`; what the command found out stays its exit code."""
+    command = [sys.executable, "-m", "harness.commands", "--search-root", str(ROOT), *words]
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run(command, cwd=ROOT, stdout=writer, stderr=subprocess.PIPE, text=True)
+    os.close(writer)
+    assert done.returncode == code
+    assert "Traceback" not in done.stderr
+    assert "BrokenPipe" not in done.stderr
+
+
+@pytest.mark.parametrize("command", ["bench", "compare", "explain", "run"])
+def test_a_misspelt_model_is_told_before_anything_is_done(command: str) -> None:
+    options = ["--baseline", "HEAD"] if command == "compare" else []
+    words = [command, *options, "--model", "models/seed_dorefa.h5,typo.tflite"]
+    if command == "run":
+        words[-1] = "typo.tflite"
+    done = subprocess.run(
+        [sys.executable, "-m", "harness.commands", "--search-root", str(ROOT), *words],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 2
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("✕ There is no model file 'typo.tflite'.")

@@ -35,17 +35,11 @@ def suffixes() -> tuple[str, ...]:
     return tuple(_MODULES)
 
 
-def load(path: Path, objects: Path | None = None, sim: Simulation | str = "") -> Graph:
-    """Reads a model file.
-
-    Args:
-        objects: the user's mapping of custom classes to known quantisers (Keras only).
-        sim: how a spiking network is simulated, as `simulation.parse` takes it (NIR only).
+def check(path: Path) -> str:
+    """Whether there is a file that can be read; returns the module that reads it.
 
     Raises:
-        UsageError: `sim` means nothing, or the file is of no spiking network.
-        ModelError: the file is missing, damaged, of an unknown kind, or holds something that is refused.
-        UnsupportedModel: it is sound, but has operations that bitrig does not know.
+        ModelError: the file is missing, may not be read, or is of an unknown kind, or its size makes no sense.
     """
     if not path.is_file():
         raise ModelError(
@@ -60,9 +54,29 @@ def load(path: Path, objects: Path | None = None, sim: Simulation | str = "") ->
             "",
             f"Formats that can be read: {', '.join(_MODULES)}.",
         )
-    size = path.stat().st_size
+    try:
+        with path.open("rb"):
+            size = path.stat().st_size
+    except OSError as error:
+        raise ModelError(f"{str(path)!r} cannot be read: {error.strerror}.") from error
     if size == 0 or size > MAX_FILE_BYTES:
         raise ModelError(f"{path.name!r} has {size:,} bytes; a model has between 1 and {MAX_FILE_BYTES:,}.")
+    return module
+
+
+def load(path: Path, objects: Path | None = None, sim: Simulation | str = "") -> Graph:
+    """Reads a model file.
+
+    Args:
+        objects: the user's mapping of custom classes to known quantisers (Keras only).
+        sim: how a spiking network is simulated, as `simulation.parse` takes it (NIR only).
+
+    Raises:
+        UsageError: `sim` means nothing, or the file is of no spiking network.
+        ModelError: the file is missing, damaged, of an unknown kind, or holds something that is refused.
+        UnsupportedModel: it is sound, but has operations that bitrig does not know.
+    """
+    module = check(path)
     reader: Callable[[Path, Path | Simulation | str | None], Graph] = import_module(f"{__name__}.{module}").load
     if module in _SPIKING:
         return reader(path, sim)

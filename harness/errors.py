@@ -23,6 +23,7 @@ Each error says what happened, why that usually happens, and what to do about it
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import ClassVar
 
 
@@ -69,6 +70,17 @@ class UnsupportedModel(ModelError):
     def __init__(self, what: str, why: str = "", remedy: str = "", operations: tuple[str, ...] = ()) -> None:
         super().__init__(what, why, remedy)
         self.operations = operations
+
+    @classmethod
+    def of(cls, file: str, missing: Iterable[str]) -> UnsupportedModel:
+        """For all operations of a file that are missing."""
+        operations = tuple(sorted(missing))
+        return cls(
+            f"{file!r} has operations that bitrig does not know: {', '.join(operations)}.",
+            "",
+            "Leave them out of the exported model; pre- and post-processing can move into the application.",
+            operations,
+        )
 
 
 class BuildError(UsageError):

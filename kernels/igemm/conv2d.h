@@ -46,8 +46,4 @@ void bnn_iconv2d_run(const struct bnn_iconv2d_plan *plan, const void *packed, co
 
 const char *bnn_iconv2d_kernel_name(const struct bnn_iconv2d_plan *plan);
 
-/* Taps of a filter above which a sum might leave 32 bits, and the bias up to which it does not. */
-#define BNN_INT8_MAX_TAPS (1u << 15)
-#define BNN_INT8_MAX_BIAS (1 << 29)
-
 #endif

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "ops/codes.h"
 
-#include "igemm/conv2d.h"
-
 enum bnn_status bnn_rule_same_grid(const struct bnn_call *call, uint32_t index, struct bnn_error *error) {
   const struct bnn_value *x = call->inputs[index], *y = call->output;
   if (bnn_is_coded(x) && bnn_is_coded(y) && x->scale == y->scale && x->zero_point == y->zero_point) return BNN_E_OK;

@@ -21,6 +21,8 @@
 #define BNN_ALIGN 64
 #define BNN_MAX_RANK 6
 #define BNN_NONE 0xFFFFFFFFu /* an absent optional input */
+#define BNN_INT8_MAX_TAPS 32768u    /* of a filter of int8: more might take a sum out of 32 bits */
+#define BNN_INT8_MAX_BIAS 536870912 /* on either side of 0; with it they do not */
 
 /* What one element of a tensor is.
  * BITS: one bit an element, packed along the last axis into little-endian uint32 words, lowest bit first. The last axis

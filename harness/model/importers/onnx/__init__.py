@@ -111,13 +111,7 @@ def _check_known(name: str, container: Container, operators: list[Operator]) -> 
         if _function(operator) is None:
             missing.add(f"{operator.domain}::{operator.kind}" if operator.domain else operator.kind)
     if missing:
-        operations = tuple(sorted(missing))
-        raise UnsupportedModel(
-            f"{name!r} has operations that bitrig does not know: {', '.join(operations)}.",
-            "",
-            "Leave them out of the exported model; pre- and post-processing can move into the application.",
-            operations=operations,
-        )
+        raise UnsupportedModel.of(name, missing)
 
 
 def _translate(translation: Translation, operator: Operator) -> None:

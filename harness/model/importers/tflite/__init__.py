@@ -103,13 +103,7 @@ def _check_known(name: str, container: Container, operators: list[Operator]) -> 
         if container.tensors[index].dtype not in _HELD
     )
     if missing:
-        operations = tuple(sorted(missing))
-        raise UnsupportedModel(
-            f"{name!r} has operations that bitrig does not know: {', '.join(operations)}.",
-            "",
-            "Leave them out of the exported model; pre- and post-processing can move into the application.",
-            operations=operations,
-        )
+        raise UnsupportedModel.of(name, missing)
 
 
 def _translate(translation: Translation, operator: Operator) -> None:

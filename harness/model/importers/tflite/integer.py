@@ -11,14 +11,13 @@ from collections.abc import Callable
 
 import numpy as np
 
+from harness import abi
 from harness.model.importers.tflite import quantised
 from harness.model.importers.tflite.container import Tensor
 from harness.model.importers.tflite.translation import Translation
 
 LARGEST_RATIO = 1 << 8
 """Of the scales of a sum and its output; real ones lie below 1."""
-MOST_TAPS, LARGEST_BIAS = 1 << 15, 1 << 29
-"""Up to which sums surely fit 32 bits; the runtime takes no more."""
 
 
 def is_grid(tensor: Tensor) -> bool:
@@ -72,7 +71,7 @@ def _is_layer(t: Translation) -> bool:
     filters = weight.shape[axis] if axis < len(weight.shape) else 0
     taps = math.prod(weight.shape) // max(filters, 1)
     largest = max((int(np.abs(bias.data).max(initial=0)) for bias in rest if bias.data is not None), default=0)
-    if taps > MOST_TAPS or largest > LARGEST_BIAS:
+    if taps > abi.constant("BNN_INT8_MAX_TAPS") or largest > abi.constant("BNN_INT8_MAX_BIAS"):
         return False
     ratios = np.asarray(weight.scales) * x.scales[0] / y.scales[0]
     sound = bool(np.all((ratios > 0) & (ratios < LARGEST_RATIO)))

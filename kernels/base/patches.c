@@ -32,12 +32,15 @@ static bool is_pointwise(const struct bnn_window *w) {
 
 static uint32_t common_divisor(uint32_t a, uint32_t b) { return b ? common_divisor(b, a % b) : a; }
 
-/* Few bands of equal size, of so many rows that their pixels come in whole tiles. */
+/* Few bands of equal size, which threads share best; but of so many rows that their pixels come in whole tiles, where
+ * tiles that are not whole would cost more than a thirty-second. */
 static void plan_bands(struct bnn_patches *p, uint32_t band_pixels, uint32_t nr) {
   const uint32_t even_rows = nr / common_divisor(nr, p->out_w);
   const uint32_t bands = ceil_div(p->out_h, ceil_div(band_pixels, p->out_w)), rows = ceil_div(p->out_h, bands);
   const uint32_t whole_rows = ceil_div(rows, even_rows) * even_rows;
-  p->band_rows = whole_rows < p->out_h ? whole_rows : p->out_h;
+  const uint64_t tiles = (uint64_t)bands * ceil_div(rows * p->out_w, nr), pixels = (uint64_t)p->out_h * p->out_w;
+  const uint32_t wanted = 32 * tiles * nr > 33 * (pixels + nr - 1) ? whole_rows : rows;
+  p->band_rows = wanted < p->out_h ? wanted : p->out_h;
   p->bands = ceil_div(p->out_h, p->band_rows);
 }
 

@@ -15,6 +15,12 @@
  */
 #define SPINS 4000
 
+/* The pieces that a thread takes first. Alone on its cache line: its thread counts here all the time. */
+struct share {
+  _Alignas(64) _Atomic size_t next; /* the first piece nobody took */
+  size_t end;
+};
+
 struct worker {
   struct bnn_pool *pool;
   uint32_t thread;
@@ -24,11 +30,11 @@ struct worker {
 struct bnn_pool {
   uint32_t threads, started;
   struct worker *workers; /* threads - 1 */
+  struct share *shares;   /* one for each thread */
   /* the work in hand; written before `round` moves on */
   bnn_work *work;
   void *argument;
   size_t items, pieces;
-  _Atomic size_t next;    /* the first piece nobody took */
   _Atomic uint32_t round; /* counts pieces of work: a worker that sees it move has something to do */
   _Atomic uint32_t busy;  /* workers that are not done with this round */
   _Atomic bool awake, closing;
@@ -109,11 +115,23 @@ static size_t begin_of(const struct bnn_pool *pool, size_t piece) {
 
 /* --- workers ------------------------------------------------------------------------------------------------------ */
 
+/* A thread's own share first: the same part of every operation, whose input it wrote itself a moment ago and still has
+ * in its cache. Then what others have not come to. */
 static void take_pieces(struct bnn_pool *pool, uint32_t thread) {
-  for (;;) {
-    size_t piece = atomic_fetch_add_explicit(&pool->next, 1, memory_order_relaxed);
-    if (piece >= pool->pieces) return;
-    pool->work(pool->argument, begin_of(pool, piece), begin_of(pool, piece + 1), thread);
+  for (uint32_t i = 0; i < pool->threads; i++) {
+    struct share *share = &pool->shares[(thread + i) % pool->threads];
+    for (;;) {
+      size_t piece = atomic_fetch_add_explicit(&share->next, 1, memory_order_relaxed);
+      if (piece >= share->end) break;
+      pool->work(pool->argument, begin_of(pool, piece), begin_of(pool, piece + 1), thread);
+    }
+  }
+}
+
+static void share_out(struct bnn_pool *pool) {
+  for (uint32_t i = 0; i < pool->threads; i++) {
+    atomic_store_explicit(&pool->shares[i].next, pool->pieces * i / pool->threads, memory_order_relaxed);
+    pool->shares[i].end = pool->pieces * (i + 1) / pool->threads;
   }
 }
 
@@ -162,7 +180,7 @@ void bnn_pool_run(struct bnn_pool *pool, size_t items, size_t grain, bnn_work *w
   pool->argument = argument;
   pool->items = items;
   pool->pieces = pieces < most ? pieces : most;
-  atomic_store(&pool->next, 0);
+  share_out(pool);
   atomic_store(&pool->busy, pool->threads - 1);
   next_round(pool);
   take_pieces(pool, 0);
@@ -192,8 +210,9 @@ enum bnn_status bnn_pool_open(struct bnn_pool **slot, uint32_t threads, const ch
   pthread_cond_init(&pool->begin, NULL);
   pthread_cond_init(&pool->end, NULL);
   pool->workers = calloc(threads, sizeof *pool->workers);
+  pool->shares = aligned_alloc(_Alignof(struct share), threads * sizeof *pool->shares);
   enum bnn_status status = BNN_E_OK;
-  if (pool->workers == NULL) status = bnn_fail(error, BNN_E_MEMORY, "no memory for %u threads", (unsigned)threads);
+  if (pool->workers == NULL || pool->shares == NULL) status = bnn_fail(error, BNN_E_MEMORY, "no memory for %u threads", (unsigned)threads);
 #ifdef __linux__
   cpu_set_t set;
   if (status == BNN_E_OK && cpus != NULL) status = read_cpus(pool, cpus, &set, error);
@@ -235,5 +254,6 @@ void bnn_pool_close(struct bnn_pool **slot) {
   pthread_cond_destroy(&pool->begin);
   pthread_cond_destroy(&pool->end);
   free(pool->workers);
+  free(pool->shares);
   free(pool);
 }

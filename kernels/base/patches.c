@@ -89,6 +89,10 @@ struct bnn_band bnn_patches_band(const struct bnn_patches *p, size_t index, uint
   return band;
 }
 
+size_t bnn_patches_pixel(const struct bnn_patches *p, size_t index) {
+  return (index / p->bands * p->out_h + index % p->bands * p->band_rows) * p->out_w;
+}
+
 /* Copies `count` pixels of `words` words; the usual small sizes are known to the compiler, since a call for each pixel would
  * cost more than the copy. */
 static inline void copy_each(uint32_t *to, size_t to_step, const uint32_t *from, size_t from_step, size_t count,

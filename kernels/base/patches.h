@@ -62,6 +62,9 @@ struct bnn_band {
   uint32_t begin, end; /* output rows */
 };
 
+/* The first output pixel of a band, all images in one row; of the band after the last, their number. */
+size_t bnn_patches_pixel(const struct bnn_patches *patches, size_t index);
+
 /* Decides the layout: in place, or the one given. The first fields are set already; a window of 1x1 without padding and
  * stride becomes one column of pixels, whatever the image was. Bands get about `band_pixels` output pixels, if possible a
  * multiple of `nr`, the pixels that a kernel takes at once. */

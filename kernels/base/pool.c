@@ -15,10 +15,14 @@
  */
 #define SPINS 4000
 
-/* The pieces that a thread takes first. Alone on its cache line: its thread counts here all the time. */
+#define PIECES 4u /* for each thread: a slow core, or one that is busy elsewhere, takes fewer of them */
+#define LINE 64   /* what cores hand to each other. A hand-over costs as much as a hundred products of a kernel */
+
+/* What a thread counts, on a cache line of its own. Tickets are never given back: the next work goes on where this one's
+ * tickets end, and nobody has to set counters. */
 struct share {
-  _Alignas(64) _Atomic size_t next; /* the first piece nobody took */
-  size_t end;
+  _Alignas(LINE) _Atomic uint32_t next; /* its first ticket that nobody took */
+  _Atomic uint32_t done;                /* the last round it is through with */
 };
 
 struct worker {
@@ -28,16 +32,19 @@ struct worker {
 };
 
 struct bnn_pool {
-  uint32_t threads, started;
-  struct worker *workers; /* threads - 1 */
-  struct share *shares;   /* one for each thread */
-  /* the work in hand; written before `round` moves on */
-  bnn_work *work;
+  /* The work in hand, on a cache line of its own: written before `round` moves on. */
+  _Alignas(LINE) bnn_work *work;
   void *argument;
   size_t items, pieces;
-  _Atomic uint32_t round; /* counts pieces of work: a worker that sees it move has something to do */
-  _Atomic uint32_t busy;  /* workers that are not done with this round */
-  _Atomic bool awake, closing;
+  uint32_t ticket, tickets; /* each thread's first one, and how many it has */
+  _Atomic uint32_t round;   /* counts pieces of work: a worker that sees it move has something to do */
+  _Atomic bool awake, closing, waiting; /* the caller sleeps until all are done */
+
+  _Alignas(LINE) uint32_t threads;
+  uint32_t started;
+  struct worker *workers; /* threads - 1 */
+  struct share *shares;   /* one for each thread */
+  _Atomic uint32_t sleepers;
   pthread_mutex_t mutex;
   pthread_cond_t begin, end;
 #ifdef __linux__
@@ -106,33 +113,30 @@ static enum bnn_status read_cpus(struct bnn_pool *pool, const char *text, cpu_se
 }
 #endif
 
-#define PIECES 4u /* for each thread: a slow core, or one that is busy elsewhere, takes fewer of them */
+/* --- workers ------------------------------------------------------------------------------------------------------ */
 
 /* Where a piece begins: they differ by one item at most, so that as many pieces for each thread is as much work. */
 static size_t begin_of(const struct bnn_pool *pool, size_t piece) {
   return (size_t)((uint64_t)pool->items * piece / pool->pieces);
 }
 
-/* --- workers ------------------------------------------------------------------------------------------------------ */
-
-/* A thread's own share first: the same part of every operation, whose input it wrote itself a moment ago and still has
- * in its cache. Then what others have not come to. */
-static void take_pieces(struct bnn_pool *pool, uint32_t thread) {
-  for (uint32_t i = 0; i < pool->threads; i++) {
-    struct share *share = &pool->shares[(thread + i) % pool->threads];
-    for (;;) {
-      size_t piece = atomic_fetch_add_explicit(&share->next, 1, memory_order_relaxed);
-      if (piece >= share->end) break;
-      pool->work(pool->argument, begin_of(pool, piece), begin_of(pool, piece + 1), thread);
-    }
+/* What is left of a thread's share, one piece after the other. */
+static void take_share(struct bnn_pool *pool, uint32_t owner, uint32_t thread) {
+  _Atomic uint32_t *next = &pool->shares[owner].next;
+  const size_t first = pool->pieces * owner / pool->threads, last = pool->pieces * (owner + 1) / pool->threads;
+  uint32_t ticket = atomic_load_explicit(next, memory_order_relaxed);
+  while (ticket - pool->ticket < pool->tickets) {
+    if (!atomic_compare_exchange_weak_explicit(next, &ticket, ticket + 1, memory_order_relaxed, memory_order_relaxed)) continue;
+    const size_t piece = first + (ticket - pool->ticket);
+    if (piece < last) pool->work(pool->argument, begin_of(pool, piece), begin_of(pool, piece + 1), thread);
+    ticket = atomic_load_explicit(next, memory_order_relaxed);
   }
 }
 
-static void share_out(struct bnn_pool *pool) {
-  for (uint32_t i = 0; i < pool->threads; i++) {
-    atomic_store_explicit(&pool->shares[i].next, pool->pieces * i / pool->threads, memory_order_relaxed);
-    pool->shares[i].end = pool->pieces * (i + 1) / pool->threads;
-  }
+/* A thread's own share first: the same part of every operation, whose input it wrote itself a moment ago and still has in
+ * its cache. Then what others have not come to. */
+static void take_pieces(struct bnn_pool *pool, uint32_t thread) {
+  for (uint32_t i = 0; i < pool->threads; i++) take_share(pool, (thread + i) % pool->threads, thread);
 }
 
 /* Returns when `round` is no longer `seen`. */
@@ -142,7 +146,9 @@ static void await_round(struct bnn_pool *pool, uint32_t seen) {
     relax();
   }
   pthread_mutex_lock(&pool->mutex);
+  atomic_fetch_add(&pool->sleepers, 1);
   while (atomic_load(&pool->round) == seen) pthread_cond_wait(&pool->begin, &pool->mutex);
+  atomic_fetch_sub(&pool->sleepers, 1);
   pthread_mutex_unlock(&pool->mutex);
 }
 
@@ -154,18 +160,38 @@ static void *work_on(void *argument) {
     await_round(pool, seen);
     if (atomic_load(&pool->closing)) return NULL;
     take_pieces(pool, worker->thread);
-    if (atomic_fetch_sub(&pool->busy, 1) == 1) {
-      pthread_mutex_lock(&pool->mutex);
-      pthread_cond_signal(&pool->end);
-      pthread_mutex_unlock(&pool->mutex);
-    }
+    atomic_store(&pool->shares[worker->thread].done, seen + 1);
+    if (!atomic_load(&pool->waiting)) continue;
+    pthread_mutex_lock(&pool->mutex);
+    pthread_cond_signal(&pool->end);
+    pthread_mutex_unlock(&pool->mutex);
   }
 }
 
 static void next_round(struct bnn_pool *pool) {
-  pthread_mutex_lock(&pool->mutex);
   atomic_fetch_add(&pool->round, 1);
+  if (atomic_load(&pool->sleepers) == 0) return; /* one that goes to sleep now looks at `round` once more */
+  pthread_mutex_lock(&pool->mutex);
   pthread_cond_broadcast(&pool->begin);
+  pthread_mutex_unlock(&pool->mutex);
+}
+
+static bool all_done(const struct bnn_pool *pool) {
+  const uint32_t round = atomic_load(&pool->round);
+  for (uint32_t i = 1; i < pool->threads; i++)
+    if (atomic_load(&pool->shares[i].done) != round) return false;
+  return true;
+}
+
+static void await_workers(struct bnn_pool *pool) {
+  for (int i = 0; i < SPINS; i++) {
+    if (all_done(pool)) return;
+    relax();
+  }
+  pthread_mutex_lock(&pool->mutex);
+  atomic_store(&pool->waiting, true);
+  while (!all_done(pool)) pthread_cond_wait(&pool->end, &pool->mutex);
+  atomic_store(&pool->waiting, false);
   pthread_mutex_unlock(&pool->mutex);
 }
 
@@ -180,15 +206,11 @@ void bnn_pool_run(struct bnn_pool *pool, size_t items, size_t grain, bnn_work *w
   pool->argument = argument;
   pool->items = items;
   pool->pieces = pieces < most ? pieces : most;
-  share_out(pool);
-  atomic_store(&pool->busy, pool->threads - 1);
+  pool->ticket += pool->tickets;
+  pool->tickets = PIECES;
   next_round(pool);
   take_pieces(pool, 0);
-  for (int i = 0; i < SPINS && atomic_load(&pool->busy) > 0; i++) relax();
-  if (atomic_load(&pool->busy) == 0) return;
-  pthread_mutex_lock(&pool->mutex);
-  while (atomic_load(&pool->busy) > 0) pthread_cond_wait(&pool->end, &pool->mutex);
-  pthread_mutex_unlock(&pool->mutex);
+  await_workers(pool);
 }
 
 void bnn_pool_wake(struct bnn_pool *pool) { atomic_store(&pool->awake, pool->threads > 1); }
@@ -199,18 +221,23 @@ uint32_t bnn_pool_threads(const struct bnn_pool *pool) { return pool->threads; }
 
 /* --- life --------------------------------------------------------------------------------------------------------- */
 
+static void *zeroed(size_t count, size_t bytes) {
+  void *memory = aligned_alloc(LINE, count * bytes);
+  return memory ? memset(memory, 0, count * bytes) : NULL;
+}
+
 enum bnn_status bnn_pool_open(struct bnn_pool **slot, uint32_t threads, const char *cpus, struct bnn_error *error) {
   if (threads == 0 || threads > MAX_THREADS) {
     return bnn_fail(error, BNN_E_ARGUMENT, "threads: %u is not 1 to %u", (unsigned)threads, MAX_THREADS);
   }
-  struct bnn_pool *pool = calloc(1, sizeof *pool);
+  struct bnn_pool *pool = zeroed(1, sizeof *pool);
   if (pool == NULL) return bnn_fail(error, BNN_E_MEMORY, "no memory for threads");
   pool->threads = threads;
   pthread_mutex_init(&pool->mutex, NULL);
   pthread_cond_init(&pool->begin, NULL);
   pthread_cond_init(&pool->end, NULL);
   pool->workers = calloc(threads, sizeof *pool->workers);
-  pool->shares = aligned_alloc(_Alignof(struct share), threads * sizeof *pool->shares);
+  pool->shares = zeroed(threads, sizeof *pool->shares);
   enum bnn_status status = BNN_E_OK;
   if (pool->workers == NULL || pool->shares == NULL) status = bnn_fail(error, BNN_E_MEMORY, "no memory for %u threads", (unsigned)threads);
 #ifdef __linux__

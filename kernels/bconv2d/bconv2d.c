@@ -9,8 +9,6 @@ static uint32_t least(uint32_t a, uint32_t b) { return a < b ? a : b; }
 /* Everything that the tiles of a run have in common. */
 struct run {
   const struct bnn_bconv2d_plan *plan;
-  struct bnn_bconv2d_layout layout;
-  struct bnn_bconv2d_scratch offsets;
   const char *packed;
   const uint32_t *x;
   unsigned char *y;
@@ -26,7 +24,7 @@ static const void *table(const struct run *run, size_t offset, size_t entry) { r
 
 static void run_tile(const struct run *run, struct bnn_bconv2d_tile *tile, const struct bnn_band *band, uint32_t index) {
   const struct bnn_bconv2d_plan *plan = run->plan;
-  const struct bnn_bconv2d_layout *l = &run->layout;
+  const struct bnn_bconv2d_layout *l = &plan->layout;
   const uint32_t mr = plan->kernel->mr, packed_index = band->group * l->group_tiles + index;
   const size_t channel = (size_t)packed_index * mr;
   tile->weights = (const uint32_t *)(const void *)run->packed + packed_index * l->tile_words;
@@ -51,12 +49,12 @@ static void run_tile(const struct run *run, struct bnn_bconv2d_tile *tile, const
     plan->kernel->run(tile);
     return;
   }
-  tile->y = (unsigned char *)run->scratch + run->offsets.aside;
+  tile->y = (unsigned char *)run->scratch + run->plan->scratch.aside;
   tile->y_step = f32 ? mr * sizeof(float) : mr / 8;
   plan->kernel->run(tile);
   if (indexes)
     bnn_bconv2d_put_index(&plan->problem, tile, table(run, l->thresholds, channel * sizeof(int32_t)), l->filters_padded, mr,
-                          (unsigned char *)run->scratch + run->offsets.bits, &place);
+                          (unsigned char *)run->scratch + run->plan->scratch.bits, &place);
   else if (codes)
     bnn_bconv2d_put_codes(&plan->problem, tile, &place);
   else if (f32)
@@ -78,8 +76,8 @@ static const uint32_t *lay_out(const struct run *run, const struct bnn_band *ban
   const struct bnn_patches *p = &plan->patches;
   const uint32_t planes = plan->problem.x_planes.count, plane_words = p->pixel_words / planes;
   const size_t copy_words = bnn_patches_bytes(p) / sizeof(uint32_t), extent = bnn_patches_extent(p, band->end - band->begin);
-  uint32_t *copy = (uint32_t *)(void *)(run->scratch + run->offsets.patches);
-  uint32_t *split = (uint32_t *)(void *)(run->scratch + run->offsets.split);
+  uint32_t *copy = (uint32_t *)(void *)(run->scratch + run->plan->scratch.patches);
+  uint32_t *split = (uint32_t *)(void *)(run->scratch + run->plan->scratch.split);
   const uint32_t *first = NULL;
   for (uint32_t plane = 0; plane < planes; plane++) {
     const uint32_t *words = bnn_patches_lay_out(p, band, run->x + plane * plane_words, copy + plane * copy_words);
@@ -97,19 +95,19 @@ static const uint32_t *lay_out(const struct run *run, const struct bnn_band *ban
 static void run_band(const struct run *run, const struct bnn_band *band, uint32_t tile_begin, uint32_t tile_end) {
   const struct bnn_bconv2d_plan *plan = run->plan;
   const struct bnn_bconv2d_problem *p = &plan->problem;
-  const uint32_t *lists = table(run, run->layout.lists, 0), list = lists[band->begin / plan->patches.band_rows];
+  const uint32_t *lists = table(run, run->plan->layout.lists, 0), list = lists[band->begin / plan->patches.band_rows];
   const bool indexes = bnn_bconv2d_indexes(p);
   size_t x_step;
   const uint32_t *x = lay_out(run, band, &x_step);
   struct bnn_bconv2d_tile tile = {
       .x = x,
-      .pixels = table(run, run->layout.pixels, list * run->layout.list_bytes),
+      .pixels = table(run, run->plan->layout.pixels, list * run->plan->layout.list_bytes),
       .pixel_count = (band->end - band->begin) * plan->patches.out_w,
       .run_words = bnn_bconv2d_run_words(plan),
-      .passes = table(run, run->layout.passes, 0),
+      .passes = table(run, run->plan->layout.passes, 0),
       .pass_count = plan->passes,
       .x_step = x_step,
-      .w_step = run->layout.plane_words,
+      .w_step = run->plan->layout.plane_words,
       .lo = indexes ? -INFINITY : p->lo,
       .hi = indexes ? INFINITY : p->hi,
       .output = indexes ? BNN_BCONV2D_F32 : p->output,
@@ -128,7 +126,7 @@ static void run_blocks(const struct run *run, size_t begin, size_t end) {
     bnn_bconv2d_clear(p, run->y + first_pixel(plan, &band) * run->y_step,
                       (size_t)(band.end - band.begin) * plan->patches.out_w, scatters ? 0 : (p->filters + 7) / 8);
   const uint32_t tile_begin = (uint32_t)(begin % plan->blocks) * plan->block_tiles;
-  const uint32_t tile_end = least(tile_begin + (uint32_t)(end - begin) * plan->block_tiles, run->layout.group_tiles);
+  const uint32_t tile_end = least(tile_begin + (uint32_t)(end - begin) * plan->block_tiles, run->plan->layout.group_tiles);
   const uint32_t group_end = scatters ? p->groups : band.group + 1;
   for (; band.group < group_end; band.group++) run_band(run, &band, tile_begin, tile_end);
 }
@@ -137,8 +135,6 @@ void bnn_bconv2d_run(const struct bnn_bconv2d_plan *plan, const void *packed, co
                      size_t begin, size_t end) {
   const struct run run = {
       .plan = plan,
-      .layout = bnn_bconv2d_layout_of(plan),
-      .offsets = bnn_bconv2d_scratch_of(plan),
       .packed = packed,
       .x = x,
       .y = y,

@@ -46,6 +46,27 @@ struct bnn_bconv2d_weights {
   const int32_t *threshold;           /* bits output: [thresholds][filters], index = how many are greater than acc */
 };
 
+/* Sizes that follow from the problem and the kernel. */
+struct bnn_bconv2d_layout {
+  uint32_t group_channels, group_words; /* of the input */
+  uint32_t group_filters, group_tiles;
+  uint32_t filters_padded; /* groups * group_tiles * mr */
+  size_t plane_words, tile_words; /* of packed weights: a tile's plane, all its planes */
+  size_t list_bytes;       /* of the pixels of a band */
+  /* Byte offsets in the packed weights: `start` or `base` by class and channel; lists of pixels; the list of each
+   * band; passes; tables by channel. */
+  size_t rows, pixels, lists, passes, thresholds, multiplier, bias, clamp_lo, clamp_hi, end;
+};
+
+/* Byte offsets in a thread's scratch. */
+struct bnn_bconv2d_scratch {
+  size_t patches; /* of a band, laid out, plane after plane */
+  size_t split;   /* the same with each word taken apart, for kernels that want it */
+  size_t aside;   /* a tile's output, where not all of its channels exist, its bits start within a byte or are yet to come */
+  size_t bits;    /* of a pixel of a tile, plane after plane */
+  size_t end;
+};
+
 struct bnn_bconv2d_plan {
   struct bnn_bconv2d_problem problem;
   const struct bnn_bconv2d_kernel *kernel;
@@ -53,6 +74,8 @@ struct bnn_bconv2d_plan {
   size_t scratch_bytes; /* one for each thread, 64-byte aligned; contents need not survive between runs */
   size_t units;         /* run splits into this many pieces */
   struct bnn_patches patches;
+  struct bnn_bconv2d_layout layout;
+  struct bnn_bconv2d_scratch scratch;
   uint32_t passes;              /* pairs of planes */
   uint32_t block_tiles, blocks; /* channel tiles of a unit; units of a band and group */
   uint32_t classes_y, classes_x; /* of the border: see pack.c */

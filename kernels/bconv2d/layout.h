@@ -5,20 +5,6 @@
 
 #include "bconv2d/kernel.h"
 
-/* Sizes that follow from the problem and the kernel. */
-struct bnn_bconv2d_layout {
-  uint32_t group_channels, group_words; /* of the input */
-  uint32_t group_filters, group_tiles;
-  uint32_t filters_padded; /* groups * group_tiles * mr */
-  size_t plane_words, tile_words; /* of packed weights: a tile's plane, all its planes */
-  size_t list_bytes;       /* of the pixels of a band */
-  /* Byte offsets in the packed weights: `start` or `base` by class and channel; lists of pixels; the list of each
-   * band; passes; tables by channel. */
-  size_t rows, pixels, lists, passes, thresholds, multiplier, bias, clamp_lo, clamp_hi, end;
-};
-
-struct bnn_bconv2d_layout bnn_bconv2d_layout_of(const struct bnn_bconv2d_plan *plan);
-
 /* Bytes of one channel in the tables of `start` or `base`. */
 static inline size_t bnn_bconv2d_entry(const struct bnn_bconv2d_plan *plan) {
   return plan->narrow ? plan->kernel->sum_bits / 8 : sizeof(int32_t);
@@ -32,17 +18,6 @@ static inline uint32_t bnn_bconv2d_word_bytes(const struct bnn_bconv2d_plan *pla
 static inline uint32_t bnn_bconv2d_run_words(const struct bnn_bconv2d_plan *plan) {
   return plan->patches.run_words * (plan->kernel->split ? 2 : 1);
 }
-
-/* Byte offsets in a thread's scratch. */
-struct bnn_bconv2d_scratch {
-  size_t patches; /* of a band, laid out, plane after plane */
-  size_t split;   /* the same with each word taken apart, for kernels that want it */
-  size_t aside;   /* a tile's output, where not all of its channels exist, its bits start within a byte or are yet to come */
-  size_t bits;    /* of a pixel of a tile, plane after plane */
-  size_t end;
-};
-
-struct bnn_bconv2d_scratch bnn_bconv2d_scratch_of(const struct bnn_bconv2d_plan *plan);
 
 /* What all planes of a tensor count together. */
 static inline int32_t bnn_bconv2d_worth(const struct bnn_bconv2d_planes *planes) {

@@ -175,7 +175,7 @@ static void pack_table(const struct bnn_bconv2d_plan *plan, const struct bnn_bco
 
 void bnn_bconv2d_pack(const struct bnn_bconv2d_plan *plan, const struct bnn_bconv2d_weights *weights, void *packed) {
   const struct bnn_bconv2d_problem *p = &plan->problem;
-  const struct bnn_bconv2d_layout l = bnn_bconv2d_layout_of(plan);
+  const struct bnn_bconv2d_layout l = plan->layout;
   char *out = packed;
   memset(out, 0, l.end);
 

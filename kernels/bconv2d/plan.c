@@ -25,7 +25,7 @@ enum {
 static size_t align64(size_t bytes) { return (bytes + 63) & ~(size_t)63; }
 static uint32_t ceil_div(uint32_t a, uint32_t b) { return (a + b - 1) / b; }
 
-struct bnn_bconv2d_layout bnn_bconv2d_layout_of(const struct bnn_bconv2d_plan *plan) {
+static struct bnn_bconv2d_layout layout_of(const struct bnn_bconv2d_plan *plan) {
   const struct bnn_bconv2d_problem *p = &plan->problem;
   struct bnn_bconv2d_layout l;
   l.group_channels = p->channels / p->groups;
@@ -51,7 +51,7 @@ struct bnn_bconv2d_layout bnn_bconv2d_layout_of(const struct bnn_bconv2d_plan *p
   return l;
 }
 
-struct bnn_bconv2d_scratch bnn_bconv2d_scratch_of(const struct bnn_bconv2d_plan *plan) {
+static struct bnn_bconv2d_scratch scratch_of(const struct bnn_bconv2d_plan *plan) {
   const size_t pixels = (size_t)plan->patches.band_rows * plan->patches.out_w;
   struct bnn_bconv2d_scratch s;
   s.patches = 0;
@@ -123,7 +123,7 @@ bool bnn_bconv2d_plan(struct bnn_bconv2d_plan *plan, const struct bnn_bconv2d_pr
   plan->lists = 1;
   for (uint32_t i = 0; i < plan->patches.bands; i++) plan->lists += bnn_bconv2d_starts_list(plan, i);
 
-  const struct bnn_bconv2d_layout layout = bnn_bconv2d_layout_of(plan);
+  const struct bnn_bconv2d_layout layout = plan->layout = layout_of(plan);
   const size_t bands = (size_t)plan->patches.batch * plan->patches.bands;
   const bool scatters = bnn_bconv2d_scatters(p); /* tiles share bytes: one unit has them all */
   const size_t pieces = scatters ? bands : bands * p->groups, wanted = scatters ? 1 : (MIN_UNITS + pieces - 1) / pieces;
@@ -131,7 +131,8 @@ bool bnn_bconv2d_plan(struct bnn_bconv2d_plan *plan, const struct bnn_bconv2d_pr
   plan->blocks = ceil_div(layout.group_tiles, plan->block_tiles);
   plan->units = pieces * plan->blocks;
   plan->packed_bytes = layout.end;
-  plan->scratch_bytes = bnn_bconv2d_scratch_of(plan).end;
+  plan->scratch = scratch_of(plan);
+  plan->scratch_bytes = plan->scratch.end;
   return true;
 }
 

@@ -126,8 +126,8 @@ static enum bnn_status plan(const struct bnn_call *call, struct bnn_plan *plan, 
   bnn_walk_broadcast(&state->walk, call->output, call->inputs, 2);
   state->whole = all_coded(call);
   state->coded = bnn_is_coded(call->inputs[0]) || bnn_is_coded(call->inputs[1]) || bnn_is_coded(call->output);
-  plan->units = bnn_walk_rows(&state->walk);
-  plan->grain = bnn_grain(bnn_walk_row_length(&state->walk));
+  bnn_walk_units(&state->walk, plan);
+  bnn_walk_local(&state->walk, plan);
   plan->in_place = 1 | 2;
   return state->whole ? plan_integers(call, &state->integers, error) : BNN_E_OK;
 }
@@ -155,17 +155,19 @@ static void run(const struct bnn_call *call, const struct bnn_plan *plan, size_t
   const struct bnn_walk *walk = &state->walk;
   const void *a = call->inputs[0]->data, *b = call->inputs[1]->data;
   uint32_t inner = walk->rank - 1;
-  size_t n = bnn_walk_row_length(walk), a_step = walk->stride[0][inner], b_step = walk->stride[1][inner];
-  for (size_t row = begin; row < end; row++) {
+  const size_t length = bnn_walk_row_length(walk), a_step = walk->stride[0][inner], b_step = walk->stride[1][inner];
+  for (size_t row = begin, rows_here; row < end; row += rows_here) {
     size_t at[BNN_WALK_OPERANDS];
     bnn_walk_row(walk, row, at);
+    rows_here = bnn_walk_together(walk, row, end);
+    const size_t to = row * length, n = rows_here * length;
     if (state->whole) {
-      row_of_integers(&state->integers, (int8_t *)call->output->data + row * n, (const int8_t *)a + at[0], a_step,
+      row_of_integers(&state->integers, (int8_t *)call->output->data + to, (const int8_t *)a + at[0], a_step,
                       (const int8_t *)b + at[1], b_step, n);
     } else if (state->coded) {
-      row_through_floats(call, row * n, at, a_step, b_step, n);
+      row_through_floats(call, to, at, a_step, b_step, n);
     } else {
-      float *y = (float *)call->output->data + row * n;
+      float *y = (float *)call->output->data + to;
       rows[params->kind](y, (const float *)a + at[0], a_step, (const float *)b + at[1], b_step, n);
       bnn_clamp_row(y, n, params->lo, params->hi);
     }

@@ -19,8 +19,7 @@ static enum bnn_status check(const struct bnn_call *call, struct bnn_error *erro
 static enum bnn_status plan(const struct bnn_call *call, struct bnn_plan *plan, struct bnn_error *error) {
   (void)error;
   const struct bnn_avg_pool2d_params *params = call->params;
-  plan->units = bnn_value_pixels(call->output);
-  plan->grain = bnn_grain((size_t)bnn_value_channels(call->output) * params->window.kernel_h * params->window.kernel_w);
+  bnn_plan_pixels(call, plan, (size_t)bnn_value_channels(call->output) * params->window.kernel_h * params->window.kernel_w);
   return BNN_E_OK;
 }
 

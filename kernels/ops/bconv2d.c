@@ -73,6 +73,7 @@ static enum bnn_status plan(const struct bnn_call *call, struct bnn_plan *plan, 
   bnn_bconv2d_pack(&state->plan, &weights, state->packed);
   plan->kernel = bnn_bconv2d_kernel_name(&state->plan);
   plan->units = state->plan.units;
+  plan->bands = &state->plan.patches;
   plan->grain = bnn_grain_macs(bnn_convolution_macs(call), 64, plan->units);
   plan->scratch_bytes = state->plan.scratch_bytes;
   return BNN_E_OK;

@@ -30,9 +30,7 @@ static enum bnn_status plan(const struct bnn_call *call, struct bnn_plan *plan, 
   (void)error;
   const struct bnn_bdepthwise2d_params *params = call->params;
   uint32_t channels = call->output->shape[3];
-  plan->units = bnn_value_pixels(call->output);
-  plan->grain =
-      bnn_grain((size_t)channels + (size_t)bnn_words(channels) * params->window.kernel_h * params->window.kernel_w);
+  bnn_plan_pixels(call, plan, (size_t)channels + (size_t)bnn_words(channels) * params->window.kernel_h * params->window.kernel_w);
   plan->scratch_bytes = (size_t)bnn_words(channels) * 32 * sizeof(int32_t);
   return BNN_E_OK;
 }

@@ -15,8 +15,7 @@ static enum bnn_status check(const struct bnn_call *call, struct bnn_error *erro
 static enum bnn_status plan(const struct bnn_call *call, struct bnn_plan *plan, struct bnn_error *error) {
   (void)error;
   const struct bnn_bmaxpool2d_params *params = call->params;
-  plan->units = bnn_value_pixels(call->output);
-  plan->grain = bnn_grain(bnn_value_pixel_bytes(call->output) / 4 * params->window.kernel_h * params->window.kernel_w);
+  bnn_plan_pixels(call, plan, bnn_value_pixel_bytes(call->output) / 4 * params->window.kernel_h * params->window.kernel_w);
   return BNN_E_OK;
 }
 

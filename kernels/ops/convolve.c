@@ -48,12 +48,14 @@ static enum bnn_status plan_floats(const struct bnn_call *call, struct bnn_plan 
     state->family = DEPTHWISE;
     if (!bnn_depthwise_plan(by, problem, plan->select)) return bnn_no_kernel(call, "depthwise", error);
     BNN_TRY(settle(call, plan, bnn_depthwise_kernel_name(by), by->packed_bytes, by->scratch_bytes, by->units, error));
+    plan->bands = &by->patches;
     bnn_depthwise_pack(by, filter, bias, state->packed);
   } else {
     struct bnn_conv2d_plan *by = &state->by.conv2d;
     state->family = SGEMM;
     if (!bnn_conv2d_plan(by, problem, plan->select)) return bnn_no_kernel(call, "sgemm", error);
     BNN_TRY(settle(call, plan, bnn_conv2d_kernel_name(by), by->packed_bytes, by->scratch_bytes, by->units, error));
+    plan->bands = &by->patches;
     bnn_conv2d_pack(by, filter, bias, state->packed);
   }
   return BNN_E_OK;
@@ -80,12 +82,14 @@ static enum bnn_status plan_codes(const struct bnn_call *call, struct bnn_plan *
     state->family = IDEPTHWISE;
     if (!bnn_idepthwise_plan(by, &problem, plan->select)) return bnn_no_kernel(call, "idepthwise", error);
     BNN_TRY(settle(call, plan, bnn_idepthwise_kernel_name(by), by->packed_bytes, 0, by->units, error));
+    plan->unit_elements = bnn_value_elements(y) / by->units;
     bnn_idepthwise_pack(by, &weights, state->packed);
   } else {
     struct bnn_iconv2d_plan *by = &state->by.iconv2d;
     state->family = IGEMM;
     if (!bnn_iconv2d_plan(by, &problem, plan->select)) return bnn_no_kernel(call, "igemm", error);
     BNN_TRY(settle(call, plan, bnn_iconv2d_kernel_name(by), by->packed_bytes, by->scratch_bytes, by->units, error));
+    plan->bands = &by->patches;
     bnn_iconv2d_pack(by, &weights, state->packed);
   }
   return BNN_E_OK;

@@ -65,8 +65,8 @@ static enum bnn_status plan(const struct bnn_call *call, struct bnn_plan *plan, 
   if (state->packed == NULL) return bnn_fail(error, BNN_E_MEMORY, "no memory to plan '%.80s'", call->name);
   bnn_lif_pack(&state->plan, state->packed);
   plan->kernel = bnn_lif_kernel_name(&state->plan);
-  plan->units = state->plan.units;
-  plan->grain = bnn_grain(4 * (size_t)problem.channels);
+  bnn_plan_pixels(call, plan, 4 * (size_t)problem.channels);
+  plan->local = true;
   plan->in_place = call->output->dtype == BNN_F32;
   plan->memory_bytes = bnn_value_elements(call->output) * sizeof(float);
   return BNN_E_OK;

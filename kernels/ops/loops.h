@@ -53,9 +53,18 @@ static inline enum bnn_status bnn_check_elements(const struct bnn_call *call, st
 static inline enum bnn_status bnn_plan_elements(const struct bnn_call *call, struct bnn_plan *plan, struct bnn_error *error) {
   (void)error;
   plan->units = bnn_value_elements(call->output);
+  plan->unit_elements = 1;
   plan->grain = BNN_GRAIN_ELEMENTS;
+  plan->local = true;
   plan->in_place = 1;
   return BNN_E_OK;
+}
+
+/* A unit is one pixel of the output, which costs as much as `elements`. */
+static inline void bnn_plan_pixels(const struct bnn_call *call, struct bnn_plan *plan, size_t elements) {
+  plan->units = bnn_value_pixels(call->output);
+  plan->unit_elements = bnn_value_channels(call->output);
+  plan->grain = bnn_grain(elements);
 }
 
 #endif

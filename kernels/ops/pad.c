@@ -21,8 +21,7 @@ static enum bnn_status check(const struct bnn_call *call, struct bnn_error *erro
 
 static enum bnn_status plan(const struct bnn_call *call, struct bnn_plan *plan, struct bnn_error *error) {
   (void)error;
-  plan->units = bnn_value_pixels(call->output);
-  plan->grain = bnn_grain(bnn_value_channels(call->output));
+  bnn_plan_pixels(call, plan, bnn_value_channels(call->output));
   return BNN_E_OK;
 }
 

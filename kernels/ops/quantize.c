@@ -38,8 +38,7 @@ static enum bnn_status plan_codes(const struct bnn_call *call, struct bnn_plan *
   }
   if (invert) memcpy(state->masks + words, invert->data, words * sizeof *state->masks);
   plan->kernel = "quantize_codes";
-  plan->units = bnn_value_pixels(call->output);
-  plan->grain = bnn_grain(channels);
+  bnn_plan_pixels(call, plan, channels);
   return BNN_E_OK;
 }
 
@@ -58,10 +57,10 @@ static enum bnn_status plan(const struct bnn_call *call, struct bnn_plan *plan, 
   const struct bnn_value *threshold = call->inputs[1], *invert = bnn_input(call, 2);
   struct state *state = plan->state = bnn_plan_keep(plan, sizeof *state);
   if (state == NULL) return bnn_fail(error, BNN_E_MEMORY, "no memory to plan '%.80s'", call->name);
+  plan->local = true;
   if (bnn_threshold_count(threshold) > 1 || call->output->planes > 1) {
     plan->kernel = "quantize_planes";
-    plan->units = problem.pixels;
-    plan->grain = bnn_grain((size_t)problem.channels * bnn_threshold_count(threshold));
+    bnn_plan_pixels(call, plan, (size_t)problem.channels * bnn_threshold_count(threshold));
     return BNN_E_OK;
   }
   if (bnn_is_coded(call->inputs[0])) return plan_codes(call, plan, error);
@@ -71,8 +70,7 @@ static enum bnn_status plan(const struct bnn_call *call, struct bnn_plan *plan, 
   bnn_bitpack_pack(&state->plan, threshold->data, bnn_value_channels(threshold), invert ? invert->data : NULL,
                    state->packed);
   plan->kernel = bnn_bitpack_kernel_name(&state->plan);
-  plan->units = state->plan.units;
-  plan->grain = bnn_grain(problem.channels);
+  bnn_plan_pixels(call, plan, problem.channels);
   return BNN_E_OK;
 }
 

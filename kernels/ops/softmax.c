@@ -10,8 +10,8 @@ static enum bnn_status check(const struct bnn_call *call, struct bnn_error *erro
 }
 
 static enum bnn_status plan(const struct bnn_call *call, struct bnn_plan *plan, struct bnn_error *error) {
-  plan->units = bnn_value_pixels(call->output);
-  plan->grain = bnn_grain(bnn_value_channels(call->output));
+  bnn_plan_pixels(call, plan, bnn_value_channels(call->output));
+  plan->local = true;
   plan->in_place = 1;
   if (!bnn_is_coded(call->output)) return BNN_E_OK;
   /* The exponential of every distance to the largest code. */

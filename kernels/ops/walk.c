@@ -15,21 +15,6 @@ void bnn_word_shape(const struct bnn_value *value, uint32_t shape[BNN_MAX_RANK])
   if (value->dtype == BNN_BITS) shape[value->rank - 1] = bnn_words(shape[value->rank - 1]) * value->planes;
 }
 
-void bnn_walk_broadcast(struct bnn_walk *walk, const struct bnn_value *output, const struct bnn_value *const *operands,
-                        uint32_t count) {
-  *walk = (struct bnn_walk){.rank = output->rank, .operands = count};
-  for (uint32_t axis = 0; axis < output->rank; axis++) walk->shape[axis] = output->shape[axis];
-  for (uint32_t k = 0; k < count; k++) {
-    const struct bnn_value *operand = operands[k];
-    uint32_t missing = output->rank - operand->rank;
-    bnn_dense_strides(operand->shape, operand->rank, walk->stride[k] + missing);
-    for (uint32_t axis = 0; axis < operand->rank; axis++) {
-      if (operand->shape[axis] == 1) walk->stride[k][axis + missing] = 0;
-    }
-  }
-  bnn_walk_join(walk);
-}
-
 static bool joins(const struct bnn_walk *walk, uint32_t outer, uint32_t inner) {
   for (uint32_t k = 0; k < walk->operands; k++) {
     if (walk->stride[k][outer] != walk->stride[k][inner] * walk->shape[inner]) return false;
@@ -42,22 +27,15 @@ static void move_axis(struct bnn_walk *walk, uint32_t to, uint32_t from) {
   for (uint32_t k = 0; k < walk->operands; k++) walk->stride[k][to] = walk->stride[k][from];
 }
 
-enum { LONG_ROW = 4096, SHORT_ROW = 256 };
-
-static void cut_rows(struct bnn_walk *walk) {
+static void cut_rows(struct bnn_walk *walk, size_t piece) {
   const uint32_t last = walk->rank - 1;
-  const size_t n = walk->shape[last];
-  if (n <= LONG_ROW || walk->rank == BNN_MAX_RANK) return;
-  size_t piece = LONG_ROW;
-  while (n % piece) piece--;
-  if (piece < SHORT_ROW) return;
   move_axis(walk, walk->rank++, last);
-  walk->shape[last] = n / piece;
+  walk->shape[last] /= piece;
   walk->shape[last + 1] = piece;
   for (uint32_t k = 0; k < walk->operands; k++) walk->stride[k][last] *= piece;
 }
 
-void bnn_walk_join(struct bnn_walk *walk) {
+static void join_axes(struct bnn_walk *walk) {
   uint32_t kept = 0;
   for (uint32_t axis = 0; axis < walk->rank; axis++) {
     if (walk->shape[axis] == 1) continue;
@@ -75,13 +53,52 @@ void bnn_walk_join(struct bnn_walk *walk) {
     kept = 1;
   }
   walk->rank = kept;
-  cut_rows(walk);
+}
+
+enum { LONG_ROW = 4096, SHORT_ROW = 256 };
+
+void bnn_walk_join(struct bnn_walk *walk) {
+  join_axes(walk);
+  const size_t n = bnn_walk_row_length(walk);
+  if (n <= LONG_ROW || walk->rank == BNN_MAX_RANK) return;
+  size_t piece = LONG_ROW;
+  while (n % piece) piece--;
+  if (piece >= SHORT_ROW) cut_rows(walk, piece);
+}
+
+void bnn_walk_broadcast(struct bnn_walk *walk, const struct bnn_value *output, const struct bnn_value *const *operands,
+                        uint32_t count) {
+  *walk = (struct bnn_walk){.rank = output->rank, .operands = count};
+  for (uint32_t axis = 0; axis < output->rank; axis++) walk->shape[axis] = output->shape[axis];
+  for (uint32_t k = 0; k < count; k++) {
+    const struct bnn_value *operand = operands[k];
+    uint32_t missing = output->rank - operand->rank;
+    bnn_dense_strides(operand->shape, operand->rank, walk->stride[k] + missing);
+    for (uint32_t axis = 0; axis < operand->rank; axis++) {
+      if (operand->shape[axis] == 1) walk->stride[k][axis + missing] = 0;
+    }
+  }
+  join_axes(walk);
+  const size_t channels = output->rank ? output->shape[output->rank - 1] : 1;
+  if (walk->rank > 1 || walk->shape[0] == channels) return;
+  cut_rows(walk, channels);
+  walk->adjacent = true;
+}
+
+size_t bnn_walk_together(const struct bnn_walk *walk, size_t row, size_t end) {
+  const size_t n = bnn_walk_row_length(walk), rows = walk->adjacent && n < LONG_ROW ? LONG_ROW / n : 1;
+  return rows < end - row ? rows : end - row;
 }
 
 size_t bnn_walk_rows(const struct bnn_walk *walk) {
   size_t rows = 1;
   for (uint32_t axis = 0; axis + 1 < walk->rank; axis++) rows *= walk->shape[axis];
   return rows;
+}
+
+void bnn_walk_units(const struct bnn_walk *walk, struct bnn_plan *plan) {
+  plan->units = bnn_walk_rows(walk);
+  plan->grain = bnn_grain(bnn_walk_row_length(walk));
 }
 
 void bnn_walk_row(const struct bnn_walk *walk, size_t row, size_t offset[BNN_WALK_OPERANDS]) {
@@ -107,8 +124,7 @@ enum bnn_status bnn_walk_plan(const struct bnn_call *call, struct bnn_plan *plan
   struct bnn_walk *kept = plan->state = bnn_plan_keep(plan, sizeof *kept);
   if (kept == NULL) return bnn_fail(error, BNN_E_MEMORY, "no memory to plan '%.80s'", call->name);
   *kept = *walk;
-  plan->units = bnn_walk_rows(walk);
-  plan->grain = bnn_grain(bnn_walk_row_length(walk));
+  bnn_walk_units(walk, plan);
   return BNN_E_OK;
 }
 

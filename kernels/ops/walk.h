@@ -13,6 +13,7 @@ struct bnn_walk {
   size_t shape[BNN_MAX_RANK];
   size_t stride[BNN_WALK_OPERANDS][BNN_MAX_RANK]; /* in elements; 0 repeats */
   size_t base[BNN_WALK_OPERANDS];                 /* where the walk begins */
+  bool adjacent; /* rows lie one after the other in every operand: several can be walked as one */
 };
 
 /* The strides of a dense tensor of this shape. */
@@ -21,7 +22,7 @@ void bnn_dense_strides(const uint32_t *shape, uint32_t rank, size_t *stride);
 /* The shape in elements of 4 bytes: floats, or the words of bits (of all their planes). */
 void bnn_word_shape(const struct bnn_value *value, uint32_t shape[BNN_MAX_RANK]);
 
-/* The walk of NumPy broadcasting. */
+/* The walk of NumPy broadcasting. A row is the channels of a pixel, unless broadcasting keeps longer or shorter ones. */
 void bnn_walk_broadcast(struct bnn_walk *walk, const struct bnn_value *output, const struct bnn_value *const *operands,
                         uint32_t count);
 
@@ -30,8 +31,20 @@ void bnn_walk_broadcast(struct bnn_walk *walk, const struct bnn_value *output, c
  * least 1. */
 void bnn_walk_join(struct bnn_walk *walk);
 
+/* How many rows from `row` on, below `end`, can be walked as one that stays in the cache. */
+size_t bnn_walk_together(const struct bnn_walk *walk, size_t row, size_t end);
+
 static inline size_t bnn_walk_row_length(const struct bnn_walk *walk) { return walk->shape[walk->rank - 1]; }
 size_t bnn_walk_rows(const struct bnn_walk *walk);
+
+/* The plan of an op whose units are the rows of a walk ... */
+void bnn_walk_units(const struct bnn_walk *walk, struct bnn_plan *plan);
+
+/* ... of bnn_walk_broadcast: a row needs that row of the operands of its shape. */
+static inline void bnn_walk_local(const struct bnn_walk *walk, struct bnn_plan *plan) {
+  plan->unit_elements = bnn_walk_row_length(walk);
+  plan->local = true;
+}
 
 /* offset[k]: where row `row` begins in operand k. */
 void bnn_walk_row(const struct bnn_walk *walk, size_t row, size_t offset[BNN_WALK_OPERANDS]);

@@ -5,6 +5,7 @@
 #define BNN_RUNTIME_OP_H
 
 #include "base/family.h"
+#include "base/patches.h"
 #include "runtime/value.h"
 
 /* One node with its operands. */
@@ -25,6 +26,10 @@ struct bnn_plan {
   const char *kernel;   /* static; the op's name where left NULL */
   size_t units;         /* run splits into this many independent pieces */
   size_t grain;         /* units worth waking a thread for; 0 counts as 1 */
+  /* ... which part of the output a unit is, so that ops which follow can go over it while it is in the cache */
+  size_t unit_elements;            /* a unit is so many elements, one unit after the other; 0: it is not */
+  const struct bnn_patches *bands; /* or: equally many units, one after the other, are one of these bands */
+  bool local; /* a unit reads, of an input of the output's shape, the elements that it writes and no others */
   void *state;          /* from bnn_plan_keep */
   size_t scratch_bytes; /* for each thread; nothing in it survives the run */
   size_t memory_bytes;  /* what survives it: the op finds there what it left in the run before */

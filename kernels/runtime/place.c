@@ -13,7 +13,7 @@
 
 #define NEVER UINT32_MAX
 
-/* The lifetimes of roots, in steps; a step is a node. */
+/* The lifetimes of roots, from node to node. */
 struct lives {
   uint32_t *first; /* NEVER: not in the arena (a constant, or a borrowed input) */
   uint32_t *last;
@@ -54,6 +54,19 @@ static void find_lives(const struct bnn_session *session, struct lives *lives) {
   }
 }
 
+/* Is a value that was there before the chain of call `index` read in it before that call? Then all of it may still be
+ * needed for other bands. */
+static bool is_read_before(const struct bnn_session *session, uint32_t index, uint32_t root) {
+  const uint32_t first = session->chains[session->chain[index]].first;
+  for (uint32_t i = first; i < index; i++) {
+    const struct bnn_call *call = &session->calls[i];
+    if (session->root[number(session, call->output)] == root) return false;
+    for (uint32_t k = 0; k < call->input_count; k++)
+      if (call->inputs[k] && session->root[number(session, call->inputs[k])] == root) return true;
+  }
+  return false;
+}
+
 /* Where an input dies in a node that may overwrite it, the output takes over its memory. */
 static void overwrite(struct bnn_session *session, struct lives *lives) {
   for (uint32_t i = 0; i < session->model->header->node_count; i++) {
@@ -66,7 +79,7 @@ static void overwrite(struct bnn_session *session, struct lives *lives) {
     for (uint32_t k = 0; k < call->input_count; k++) {
       if (!(session->plans[i].in_place >> k & 1) || call->inputs[k]->bytes != call->output->bytes) continue;
       uint32_t root = session->root[number(session, call->inputs[k])];
-      if (lives->first[root] == NEVER || lives->last[root] != i) continue;
+      if (lives->first[root] == NEVER || lives->last[root] != i || is_read_before(session, i, root)) continue;
       session->root[output] = root;
       lives->last[root] = lives->last[output];
       lives->first[output] = NEVER;
@@ -89,18 +102,24 @@ static enum bnn_status check_states(const struct bnn_session *session, struct bn
   return BNN_E_OK;
 }
 
+/* Memory from node `first` to node `last`; those of a chain run at the same time. */
+static struct bnn_span span(const struct bnn_session *session, size_t bytes, uint32_t first, uint32_t last) {
+  const uint32_t nodes = session->model->header->node_count;
+  return (struct bnn_span){bytes, session->chain[first], last < nodes ? session->chain[last] : session->chain_count, 0};
+}
+
 static enum bnn_status plan_arena(struct bnn_session *session, const struct lives *lives, struct bnn_span *spans,
                                   struct bnn_error *error) {
   const struct bnn_header *header = session->model->header;
   size_t count = 0, threads = bnn_pool_threads(session->pool);
   for (uint32_t i = 0; i < header->tensor_count; i++) {
-    if (lives->first[i] == NEVER) continue;
-    spans[count++] = (struct bnn_span){session->values[i].bytes, lives->first[i], lives->last[i], 0};
+    if (lives->first[i] != NEVER)
+      spans[count++] = span(session, session->values[i].bytes, lives->first[i], lives->last[i]);
   }
   size_t memories = count;
   for (uint32_t i = 0; i < header->node_count; i++) {
     size_t bytes = session->plans[i].memory_bytes;
-    if (bytes > 0) spans[count++] = (struct bnn_span){bytes, 0, header->node_count, 0};
+    if (bytes > 0) spans[count++] = span(session, bytes, 0, header->node_count);
   }
   size_t scratches = count;
   for (uint32_t i = 0; i < header->node_count; i++) {
@@ -111,7 +130,7 @@ static enum bnn_status plan_arena(struct bnn_session *session, const struct live
                       session->calls[i].name, *bytes);
     }
     *bytes = (*bytes + BNN_ALIGN - 1) / BNN_ALIGN * BNN_ALIGN;
-    spans[count++] = (struct bnn_span){*bytes * threads, i, i, 0};
+    spans[count++] = span(session, *bytes * threads, i, i);
   }
   BNN_TRY(bnn_arena_plan(spans, count, &session->arena_bytes, &session->live_bytes, error));
   if (session->arena_bytes > MAX_ARENA) {

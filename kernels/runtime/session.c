@@ -15,7 +15,9 @@ static enum bnn_status copy_graph(struct bnn_session *session, struct bnn_error 
   session->calls = calloc((size_t)header->node_count + 1, sizeof *session->calls);
   session->plans = calloc((size_t)header->node_count + 1, sizeof *session->plans);
   session->root = calloc((size_t)header->tensor_count + 1, sizeof *session->root);
-  if (!session->values || !session->operands || !session->calls || !session->plans || !session->root) {
+  session->chains = calloc((size_t)header->node_count + 1, sizeof *session->chains);
+  session->chain = calloc((size_t)header->node_count + 1, sizeof *session->chain);
+  if (!session->chains || !session->chain || !session->values || !session->operands || !session->calls || !session->plans || !session->root) {
     return bnn_fail(error, BNN_E_MEMORY, "no memory for a session");
   }
   memcpy(session->values, model->values, header->tensor_count * sizeof *session->values);
@@ -68,6 +70,7 @@ enum bnn_status bnn_session_create(struct bnn_session **slot, const struct bnn_m
   if (status == BNN_E_OK) status = select_kernels(session, options, error);
   if (status == BNN_E_OK) status = copy_graph(session, error);
   if (status == BNN_E_OK) status = plan_calls(session, error);
+  if (status == BNN_E_OK) bnn_session_chain(session);
   if (status == BNN_E_OK) status = bnn_session_place(session, error);
   *slot = session;
   if (status != BNN_E_OK) bnn_session_close(slot);
@@ -85,6 +88,8 @@ void bnn_session_close(struct bnn_session **slot) {
   free(session->operands);
   free(session->calls);
   free(session->plans);
+  free(session->chains);
+  free(session->chain);
   free(session->root);
   free(session->arena);
   free(session);

@@ -7,6 +7,18 @@
 #include "runtime/keep.h"
 #include "runtime/model.h"
 
+/* Nodes that run together: what the first one wrote of a part of its output is read by the others while it is in the
+ * cache. Most are alone. */
+struct bnn_chain {
+  uint32_t first, count;
+  size_t units, grain;             /* what threads share */
+  size_t step;                     /* units that go through all nodes at once */
+  size_t first_units;              /* of the first node, in one unit of the chain */
+  size_t elements;                 /* of the output of each node in one unit, or ... */
+  const struct bnn_patches *bands; /* ... a unit is one of these bands */
+  uint32_t channels;
+};
+
 struct bnn_session {
   const struct bnn_model *model;
   struct bnn_pool *pool;
@@ -18,11 +30,20 @@ struct bnn_session {
   const struct bnn_value **operands;
   struct bnn_call *calls;
   struct bnn_plan *plans; /* one a call */
+  struct bnn_chain *chains;
+  uint32_t chain_count;
+  uint32_t *chain; /* of each call */
   uint32_t *root;         /* of each value: the value whose memory it uses */
   uint8_t *arena;
   uint64_t arena_bytes, live_bytes;
   bool first_step; /* ops that remember have nothing to remember yet */
 };
+
+/* Which calls run together. Fills chains and chain, after the calls are planned. */
+void bnn_session_chain(struct bnn_session *session);
+
+/* Where a unit of a chain begins in the output of its nodes, which are of one shape: in elements. */
+size_t bnn_chain_element(const struct bnn_chain *chain, size_t unit);
 
 /* Which values share memory and where it lies; allocates the arena. Fills root, arena and every computed value's data.
  */

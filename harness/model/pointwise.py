@@ -61,6 +61,8 @@ class Pointwise:
         sets = []
         if self.is_kind("DIV") and 1 in self.varying and self.operands[1].lo <= 0 <= self.operands[1].hi:
             return None
+        if self.is_kind("EQUAL", "NOT_EQUAL") and max(x.lo for x in self.operands) <= min(x.hi for x in self.operands):
+            return None
         for at in self.varying:
             ends = [self.operands[at].lo, self.operands[at].hi]
             if self.operands[at].lo < 0 < self.operands[at].hi:

@@ -188,6 +188,22 @@ def _sum_of_signs(net: Net, name: str) -> None:
     net.x = net.builder.node("arith", name, (one, two), kind=kind("ADD"))
 
 
+def _patched_sign(net: Net, name: str) -> None:
+    """s = sign(x); s[s == 0] = 1"""
+    net.op("unary", f"{name}/sign", kind=kind("SIGN"))
+    zero, one = net.const(f"{name}/zero", 0.0), net.const(f"{name}/one", 1.0)
+    missing = net.builder.node("arith", f"{name}/equal", (net.x, zero), kind=kind("EQUAL"))
+    net.x = net.builder.node("select", name, (missing, one, net.x))
+
+
+def _masks(net: Net, name: str) -> None:
+    """y = x.clone(); y[x > 0.25] = 1; y[x <= 0.25] = 0"""
+    x, limit = net.x, net.const(f"{name}/limit", 0.25)
+    for part, test, value in (("above", "GREATER", 1.0), ("below", "LESS_EQUAL", 0.0)):
+        mask = net.builder.node("arith", f"{name}/{part}", (x, limit), kind=kind(test))
+        net.x = net.builder.node("select", f"{name}/{part}/put", (mask, net.const(f"{name}/{part}/to", value), net.x))
+
+
 def _signed(net: Net, name: str) -> None:
     """Two bits of two's complement: -2 to 1, with the 0 of a padding amid them."""
     net.op("clamp", f"{name}/clip", lo=-2.0, hi=1.0)
@@ -208,6 +224,8 @@ QUANTISERS: dict[str, Callable[[Net, str], None]] = {
     "ternary": _ternary,
     "sum_of_signs": _sum_of_signs,
     "signed": _signed,
+    "patched_sign": _patched_sign,
+    "masks": _masks,
 }
 TWO_VALUED = (
     "ste_sign",
@@ -218,6 +236,8 @@ TWO_VALUED = (
     "scaled_sign",
     "greater_cast",
     "above_zero",
+    "patched_sign",
+    "masks",
 )
 
 

@@ -23,6 +23,10 @@ def two(size: int) -> dict[str, Any]:
     return {"s": floats(size), "b": floats(size)}
 
 
+def cast_to_integers(x: str, y: str) -> onnx.NodeProto:
+    return onnx.helper.make_node("Cast", [x], [y], to=onnx.TensorProto.INT64)
+
+
 OPERATORS: dict[str, onnx.ModelProto] = {
     "layer_norm": network([op("LayerNormalization", "x", "s", "b", epsilon=0.1)], (2, 3, 8), **two(8)),
     "layer_norm_of_an_image": after_conv(op("LayerNormalization", "c", "s", axis=1), s=floats(4, 7, 5)),
@@ -64,6 +68,20 @@ OPERATORS: dict[str, onnx.ModelProto] = {
     ),
     "tile": after_conv(op("Tile", "c", "r"), r=np.array([1, 3, 1, 2])),
     "expand": network([op("Expand", "x", "s")], (3, 1, 4), s=np.array([2, 1, 5, 1])),
+    "masked_fill": after_conv(
+        op("Less", "c", "zero", to="m"),
+        op("NonZero", "m", to="n"),
+        op("Transpose", "n", to="t", perm=[1, 0]),
+        cast_to_integers("m", "i"),
+        op("Reshape", "i", "flat", to="f"),
+        op("ReduceSum", "f", to="k"),
+        op("Expand", "one", "k", to="e"),
+        op("Reshape", "e", "flat", to="u"),
+        op("ScatterND", "c", "t", "u"),
+        zero=np.float32(0),
+        one=np.float32(1),
+        flat=np.array([-1]),
+    ),
     "resize_linear": after_conv(op("Resize", "c", "", "s", mode="linear"), s=np.array([1, 1, 2, 3], np.float32)),
     "resize_linear_from_the_corner": after_conv(
         op("Resize", "c", "", "s", mode="linear", coordinate_transformation_mode="asymmetric"),

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from harness.model import analyse, proof, reference
 from harness.model.graph import Graph
 from harness.model.passes.order import PASSES
+from harness.model.passes.steps import recognise
 from tests.unit.nets import INF, TWO_VALUED, Net, Weights, four_levels, per_filter, real, ternary, window, zero_one
 
 CASES = st.fixed_dictionaries(
@@ -67,7 +68,7 @@ def test_two_layers(case: dict) -> None:  # type: ignore[type-arg]
         common |= {"kernel": 1, "dilation": 1}
     net.conv("conv2", 7, **common).norm("bn2")
     graph = net.graph()
-    verdicts = analyse.verdicts(graph).values()
+    verdicts = analyse.verdicts(recognise(graph)).values()
     assume(all(verdict.reason != "activation-constant" for verdict in verdicts))
     assert all(verdict.kind in ("binary", "binary01") for verdict in verdicts)
     after = prove(graph, case["seed"])
@@ -129,6 +130,24 @@ def test_zero_after_a_sign_is_a_third_value() -> None:
     net.op("pad", "pad", before=[0, 1, 1, 0, 0, 0], after=[0, 1, 1, 0, 0, 0]).conv("conv", 8, same=False)
     (verdict,) = analyse.verdicts(net.graph()).values()
     assert verdict.kind != "binary"
+
+
+@pytest.mark.parametrize(
+    ("quantiser", "threshold", "ends"),
+    [("patched_sign", 0.0, (-1.0, 1.0)), ("masks", float(np.nextafter(np.float32(0.25), np.float32(1))), (0.0, 1.0))],
+)
+def test_nodes_that_branch_are_a_step(quantiser: str, threshold: float, ends: tuple[float, float]) -> None:
+    net = Net((1, 4, 4, 4)).quantiser("ste_sign", "q").conv("conv", 4).quantiser(quantiser, "step").conv("next", 4)
+    after = prove(net.graph())
+    assert ops(after) == ["quantize", "bconv2d", "bconv2d"]
+    steps = [node for node in recognise(net.graph()).nodes if node.op == "step"][1:]
+    assert [(node.params["low"], node.params["high"]) for node in steps] == [ends]
+    assert quantiser == "patched_sign" or steps[0].params["threshold"] == threshold
+
+
+def test_three_values_are_no_step() -> None:
+    net = Net((1, 4, 4, 4)).conv("conv", 4, weights=real).quantiser("ternary", "t").conv("next", 4)
+    assert not [node for node in recognise(net.graph()).nodes if node.op == "step"]
 
 
 def test_average_pool_between_quantiser_and_layer_is_named() -> None:

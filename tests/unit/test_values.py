@@ -53,6 +53,8 @@ CASES: dict[str, tuple[values.Values, tuple[float, ...] | None]] = {
     "sign of a sign plus something": (after(unary("SIGN"), arith("ADD", 0.1), unary("SIGN")), (-1, 1)),
     "sign of a sign plus too much": (after(unary("SIGN"), arith("ADD", 2.0), unary("SIGN")), (1,)),
     "comparison": (after(arith("GREATER", 0.0)), (0, 1)),
+    "equal to something in between": (after(clamp(-5, 5), arith("EQUAL", 2.0)), (0, 1)),
+    "equal to something beyond": (after(clamp(0, 1), arith("EQUAL", 2.0)), (0,)),
     "comparison that is always true": (after(clamp(0, 1), arith("LESS", 2.0)), (1,)),
     "scaled": (after(STEP, ("affine", {}, (0.5,))), (-0.5, 0.5)),
     "shifted": (after(STEP, arith("ADD", 1.0)), (0, 2)),

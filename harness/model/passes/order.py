@@ -6,13 +6,14 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from harness.model.graph import Graph
-from harness.model.passes import binarise, count, fuse, integers, pool, rewrite, straight, threshold
+from harness.model.passes import binarise, count, fuse, integers, pool, rewrite, steps, straight, threshold
 
 Pass = tuple[str, Callable[[Graph], Graph]]
 
 TIDY: tuple[Pass, ...] = (
     ("fold constants", rewrite.fold_constants),
     ("straighten", straight.straighten),
+    ("recognise steps", steps.recognise),
 )
 """(name, pass) pairs that come before the verdicts. Each takes a graph and returns one that computes the same."""
 

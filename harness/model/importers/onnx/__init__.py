@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from harness.model.importers.onnx import (
     elementwise,
     indexing,
     linear,
+    masks,
     normalising,
     quantised,
     reducing,
@@ -33,6 +35,7 @@ _FUNCTIONS: dict[str, shaping.Function] = {
     **reducing.OPERATORS,
     **shaping.OPERATORS,
     **indexing.OPERATORS,
+    **masks.OPERATORS,
     **resizing.OPERATORS,
     **quantised.OPERATORS,
 }
@@ -49,7 +52,7 @@ def load(path: Path, objects: Path | None = None) -> Graph:
         ModelError, UnsupportedModel: see `importers.load`.
     """
     container = read(path)
-    operators = _needed(container)
+    operators = _needed(masks.with_fills(container.operators), container.outputs)
     _check_known(path.name, container, operators)
     graph = FoldingBuilder(path.stem, container.file_bytes)
     translation = Translation(graph, container.opset)
@@ -88,11 +91,11 @@ def _function(operator: Operator) -> shaping.Function | None:
     return quantised.QONNX.get(operator.kind) if operator.domain in quantised.QONNX_DOMAINS else None
 
 
-def _needed(container: Container) -> list[Operator]:
+def _needed(operators: Sequence[Operator], outputs: Sequence[str]) -> list[Operator]:
     """The operators that the outputs depend on."""
-    wanted = set(container.outputs)
+    wanted = set(outputs)
     found = []
-    for operator in reversed(container.operators):
+    for operator in reversed(operators):
         if wanted.intersection(operator.outputs):
             found.append(operator)
             wanted.update(operator.inputs)

@@ -81,7 +81,11 @@ def reciprocal(t: Translation) -> Value:
 
 
 def where(t: Translation) -> Value:
-    tensors, order, image = t.together([t.operand(position) for position in range(3)])
+    return where_of(t, *(t.operand(position) for position in range(3)))
+
+
+def where_of(t: Translation, condition: Value, a: Value, b: Value) -> Value:
+    tensors, order, image = t.together([condition, a, b])
     return t.value(t.emit("select", tensors), order, image)
 
 

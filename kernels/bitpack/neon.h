@@ -2,18 +2,8 @@
 /* Bits of both NEONs. Eight comparisons of four channels each give masks; BIT takes from the i-th mask the bits that stand
  * for its channels, which leaves each lane a quarter of the word, and the lanes are added up. That ARMv7's NEON flushes
  * denormals is what the thresholds are made for (bitpack.c). */
-#include <arm_neon.h>
-
+#include "base/simd/neon.h"
 #include "bitpack/tail.h"
-
-static inline uint32_t sum_of_lanes(uint32x4_t lanes) {
-#if defined(__aarch64__)
-  return vaddvq_u32(lanes);
-#else
-  const uint32x2_t halves = vadd_u32(vget_low_u32(lanes), vget_high_u32(lanes));
-  return vget_lane_u32(vpadd_u32(halves, halves), 0);
-#endif
-}
 
 static inline uint32_t compare32(const float *x, const float *threshold) {
   static const uint32_t lanes[4] = {1, 2, 4, 8};

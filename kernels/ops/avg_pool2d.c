@@ -4,13 +4,11 @@
 
 static enum bnn_status check(const struct bnn_call *call, struct bnn_error *error) {
   const struct bnn_avg_pool2d_params *params = call->params;
+  BNN_TRY(bnn_rule_numbers(call, error));
   if (bnn_is_coded(call->output)) {
-    BNN_TRY(bnn_rule_same_grid(call, 0, error));
     if (params->sum || params->count_pads) return bnn_broken(call, error, "int8 has means of the image alone");
     if ((uint64_t)params->window.kernel_h * params->window.kernel_w > BNN_CODE_TAPS)
       return bnn_broken(call, error, "the sums of its window do not fit 32 bits");
-  } else {
-    BNN_TRY(bnn_rule_floats(call, 1, error));
   }
   if (params->sum > 1) return bnn_broken(call, error, "sum is neither 0 nor 1");
   return bnn_rule_pool(call, &params->window, error);

@@ -7,6 +7,10 @@ enum bnn_status bnn_rule_same_grid(const struct bnn_call *call, uint32_t index, 
   return bnn_broken(call, error, "input %u and the output are not int8 of one scale and zero point", (unsigned)index);
 }
 
+enum bnn_status bnn_rule_numbers(const struct bnn_call *call, struct bnn_error *error) {
+  return bnn_is_coded(call->output) ? bnn_rule_same_grid(call, 0, error) : bnn_rule_floats(call, 1, error);
+}
+
 enum bnn_status bnn_rule_codes(const struct bnn_call *call, uint32_t count, struct bnn_error *error) {
   for (uint32_t i = 0; i < count; i++) BNN_TRY(bnn_rule_input(call, i, BNN_I8, error));
   return bnn_rule_output(call, BNN_I8, error);

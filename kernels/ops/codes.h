@@ -49,7 +49,10 @@ static inline struct bnn_code_range bnn_code_range(const struct bnn_value *value
 /* An input and the output are int8 of the same grid. */
 enum bnn_status bnn_rule_same_grid(const struct bnn_call *call, uint32_t index, struct bnn_error *error);
 
-/* Inputs [0, count) and the output are int8, or none of them is. */
+/* Input 0 and the output are floats, or int8 of the same grid. */
+enum bnn_status bnn_rule_numbers(const struct bnn_call *call, struct bnn_error *error);
+
+/* Inputs [0, count) and the output are int8. */
 enum bnn_status bnn_rule_codes(const struct bnn_call *call, uint32_t count, struct bnn_error *error);
 
 /* The ratio of a product's scale and the output's is one that can be held in fixed point. */

@@ -4,10 +4,7 @@
 
 static enum bnn_status check(const struct bnn_call *call, struct bnn_error *error) {
   const struct bnn_max_pool2d_params *params = call->params;
-  if (bnn_is_coded(call->output))
-    BNN_TRY(bnn_rule_same_grid(call, 0, error));
-  else
-    BNN_TRY(bnn_rule_floats(call, 1, error));
+  BNN_TRY(bnn_rule_numbers(call, error));
   return bnn_rule_pool(call, &params->window, error);
 }
 

@@ -5,10 +5,7 @@
 
 static enum bnn_status check(const struct bnn_call *call, struct bnn_error *error) {
   const struct bnn_pad_params *params = call->params;
-  if (bnn_is_coded(call->output))
-    BNN_TRY(bnn_rule_same_grid(call, 0, error));
-  else
-    BNN_TRY(bnn_rule_floats(call, 1, error));
+  BNN_TRY(bnn_rule_numbers(call, error));
   const struct bnn_value *x = call->inputs[0];
   uint32_t shape[BNN_MAX_RANK];
   for (uint32_t axis = 0; axis < x->rank; axis++) {

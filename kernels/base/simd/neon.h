@@ -6,15 +6,18 @@
 
 #include <arm_neon.h>
 
-static inline uint32_t bits_of(uint32x4_t mask) {
-  static const uint32_t places[4] = {1, 2, 4, 8};
-  const uint32x4_t lanes = vandq_u32(mask, vld1q_u32(places));
+static inline uint32_t sum_of_lanes(uint32x4_t lanes) {
 #if defined(__aarch64__)
   return vaddvq_u32(lanes);
 #else
   const uint32x2_t halves = vadd_u32(vget_low_u32(lanes), vget_high_u32(lanes));
   return vget_lane_u32(vpadd_u32(halves, halves), 0);
 #endif
+}
+
+static inline uint32_t bits_of(uint32x4_t mask) {
+  static const uint32_t places[4] = {1, 2, 4, 8};
+  return sum_of_lanes(vandq_u32(mask, vld1q_u32(places)));
 }
 
 #define TARGET

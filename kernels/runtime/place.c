@@ -150,8 +150,9 @@ static enum bnn_status plan_arena(struct bnn_session *session, const struct live
     if (session->plans[i].memory_bytes > 0) session->plans[i].memory = session->arena + spans[at++].offset;
   }
   at = scratches;
-  for (uint32_t i = 0; i < header->node_count; i++) {
-    if (session->plans[i].scratch_bytes > 0) session->plans[i].scratch = session->arena + spans[at++].offset;
+  for (uint32_t i = 0; i < header->node_count; i++) { /* without scratch, a place of no bytes: to NULL nothing may be added */
+    const size_t none = (size_t)session->arena_bytes;
+    session->plans[i].scratch = session->arena + (session->plans[i].scratch_bytes > 0 ? spans[at++].offset : none);
   }
   for (uint32_t i = 0; i < header->tensor_count; i++) {
     if (session->root[i] != i) session->values[i].data = session->values[session->root[i]].data;

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import random
+import re
 import sys
 import tempfile
 import time
@@ -25,6 +26,7 @@ with atheris.instrument_imports(include=["harness.model"]):
     # Loaded late, these would go unseen.
     from harness.model.importers import bnn, keras, nir, onnx, tflite  # noqa: F401
     from harness.model.importers.keras import hdf5
+    from tests.fuzz.unpacker import Unpacker
 
 SLOWEST = 2.0
 """Seconds of processor time that one file may take; doubled here for the instrumentation."""
@@ -44,11 +46,23 @@ def main() -> None:
         if took > 2 * SLOWEST:
             raise TimeoutError(f"{len(data)} bytes took {took:.1f} s")
 
-    if suffix == ".keras":  # its weights are unpacked in a process of their own, which takes a hundred times the rest
+    hdf5._run = Unpacker().run
+    if suffix == ".keras":  # whose weights change seldom, and take ten times the rest
         hdf5._unpacked = lru_cache(64)(hdf5._unpacked)
-    mutator = {"custom_mutator": change_member} if suffix == ".keras" else {}
+    mutator = {"custom_mutator": MUTATORS[suffix]} if suffix in MUTATORS else {}
     atheris.Setup(sys.argv, once, **mutator)
     atheris.Fuzz()
+
+
+def change_text(data: bytes, max_size: int, seed: int) -> bytes:
+    """Changes the JSON within an HDF5 file and keeps its length, which is written elsewhere; now and then any byte."""
+    chance = random.Random(seed)
+    found = re.search(rb"\{[ -~]{64,}\}", data)
+    if found is None or chance.random() < 0.2:
+        return bytes(atheris.Mutate(data, max_size))
+    text = found.group().rstrip()
+    changed = bytes(atheris.Mutate(text, len(text)))
+    return data[: found.start()] + changed.ljust(len(found.group())) + data[found.end() :]
 
 
 def change_member(data: bytes, max_size: int, seed: int) -> bytes:
@@ -70,6 +84,8 @@ def change_member(data: bytes, max_size: int, seed: int) -> bytes:
             archive.writestr(name, content)
     return packed.getvalue()
 
+
+MUTATORS = {".h5": change_text, ".keras": change_member}
 
 if __name__ == "__main__":
     main()

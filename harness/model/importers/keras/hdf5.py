@@ -9,6 +9,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,9 @@ from numpy.typing import NDArray
 from harness.errors import ModelError
 
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
+
+ENVIRONMENT = {"OPENBLAS_NUM_THREADS": "1", "HDF5_PLUGIN_PRELOAD": "::"}
+"""Of the process that unpacks. The second keeps HDF5 from loading filters."""
 
 _SCRIPT = Path(__file__).with_name("unpack.py")
 _AGAIN = "Save the model again with {save}, or fetch the file again and compare its size."
@@ -138,10 +142,7 @@ def _unpacked(source: Path | bytes, root: str, again: str) -> bytes:
     content = source if isinstance(source, bytes) else b""
     size = len(source) if isinstance(source, bytes) else source.stat().st_size
     file = "-" if isinstance(source, bytes) else str(source.absolute())
-    # -P: this folder is not searched for modules. The plugin variable keeps HDF5 from loading filters.
-    command = [sys.executable, "-P", str(_SCRIPT), file, root, str(allowance(size))]
-    environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "HDF5_PLUGIN_PRELOAD": "::"}
-    done = subprocess.run(command, input=content, capture_output=True, check=False, env=environment)
+    done = _run([file, root, str(allowance(size))], content)
     if done.returncode == 0 and len(done.stdout) >= 8:
         return done.stdout
     if done.returncode == -signal.SIGPROF:
@@ -151,3 +152,10 @@ def _unpacked(source: Path | bytes, root: str, again: str) -> bytes:
     else:
         what = f"The file cannot be read as HDF5: {done.stderr.decode(errors='replace').strip()[-160:]}"
     raise ModelError(what, "It was cut (an unfinished download or copy) or damaged.", again)
+
+
+def _run(arguments: Sequence[str], content: bytes) -> subprocess.CompletedProcess[bytes]:
+    """`unpack` as a process of its own; a fuzzer puts a faster one in its place."""
+    command = [sys.executable, "-P", str(_SCRIPT), *arguments]  # -P: this folder is not searched for modules
+    environment = {**os.environ, **ENVIRONMENT}
+    return subprocess.run(command, input=content, capture_output=True, check=False, env=environment)

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "base/exp.h"
 #include "ops/codes.h"
 
 static enum bnn_status check(const struct bnn_call *call, struct bnn_error *error) {
@@ -52,10 +53,9 @@ static void run(const struct bnn_call *call, const struct bnn_plan *plan, size_t
     float *y = (float *)call->output->data + pixel * channels;
     float top = x[0], sum = 0.0f;
     for (size_t c = 1; c < channels; c++) top = x[c] > top ? x[c] : top;
-    for (size_t c = 0; c < channels; c++) { /* the largest exponent is 0: nothing overflows */
-      y[c] = expf((x[c] - top) * params->beta);
-      sum += y[c];
-    }
+    BNN_EACH
+    for (size_t c = 0; c < channels; c++) y[c] = bnn_exp((x[c] - top) * params->beta); /* at most 1 */
+    for (size_t c = 0; c < channels; c++) sum += y[c];
     BNN_EACH
     for (size_t c = 0; c < channels; c++) y[c] /= sum;
   }

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "base/exp.h"
 #include "ops/loops.h"
 
 /* Half to even without a rounding instruction: 2^23 has no fraction bits, so adding it rounds as the unit does. */
@@ -23,10 +24,10 @@ EACH(round_down, floorf(v))
 EACH(round_up, ceilf(v))
 EACH(square_root, sqrtf(v))
 EACH(reciprocal_root, 1.0f / sqrtf(v))
-EACH(exponential, expf(v))
+EACH(exponential, bnn_exp(v))
 EACH(logarithm, logf(v))
 EACH(hyperbolic_tangent, tanhf(v))
-EACH(sigmoid, 1.0f / (1.0f + expf(-v)))
+EACH(sigmoid, 1.0f / (1.0f + bnn_exp(-v)))
 EACH(elu, v < 0 ? expm1f(v) : v)
 EACH(softplus, fmaxf(v, 0.0f) + log1pf(expf(-fabsf(v)))) /* log(1 + e^v) without overflow */
 EACH(square, v * v)

@@ -300,6 +300,17 @@ def test_functions_of_positive_numbers(runtime: Runtime, name: str) -> None:
     agree(runtime, builder.graph(), [np.geomspace(1e-6, 1e6, 64, dtype=np.float32)])
 
 
+def test_the_exponential_is_right_to_the_last_place_and_at_its_ends(runtime: Runtime) -> None:
+    x = np.concatenate([np.linspace(-87.3, 88.7, 4091), [-np.inf, -1000, -88, 89, np.inf]]).astype(np.float32)
+    builder = Builder("exp")
+    builder.output(builder.node("unary", "unary", (builder.input("x", x.shape),), kind=abi.constant("BNN_EXP")))
+    with np.errstate(over="ignore"):
+        expected = np.exp(x.astype(np.float64)).astype(np.float32)
+    expected[x < -87.34] = 0  # denormal
+    (got,) = runtime.run(builder.graph(), [x])
+    np.testing.assert_array_max_ulp(got, expected, maxulp=1)
+
+
 CASES |= {
     "clamp": simple("clamp", 4, 33, lo=-0.5, hi=0.25),
     "step": simple("step", 4, 33, threshold=0.1, low=-1.0, high=2.0),

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +45,17 @@ def _softmax(x: Any) -> Any:
 def _blocks(x: Any) -> Any:
     n, h, w, c = x.shape
     return x.reshape(n, h // 2, 2, w // 2, 2, c).transpose(0, 1, 3, 2, 4, 5).reshape(n, h // 2, w // 2, 4 * c)
+
+
+def _between(x: Any, rows: Any, columns: Any) -> Any:
+    """Linear interpolation between the pixels of an image; beyond its edges lies what is at them."""
+    for axis, places in ((1, rows), (2, columns)):
+        lines = np.moveaxis(x, axis, 0)
+        grid = np.arange(len(lines))
+        flat = lines.reshape(len(lines), -1).T
+        x = np.stack([np.interp(places, grid, line) for line in flat], axis=1).reshape(len(places), *lines.shape[1:])
+        x = np.moveaxis(x, 0, axis)
+    return x
 
 
 CUT = ("BeginMask", "EndMask", "EllipsisMask", "NewAxisMask", "ShrinkAxisMask")
@@ -107,6 +119,87 @@ CASES = [
         options={"KeepDims": True},
     ),
     Case("REDUCE_MAX", lambda x: x.max(axis=(1, 2)), constants=([1, 2],), table="ReducerOptions"),
+    Case(
+        "REDUCE_MAX",
+        lambda x: x.max(axis=(1, 3), keepdims=True),
+        constants=([3, 1],),
+        table="ReducerOptions",
+        options={"KeepDims": True},
+        name="of_axes_apart",
+    ),
+    Case("REDUCE_MIN", lambda x: x.min(axis=-1), constants=([-1],), table="ReducerOptions"),
+    Case("L2_NORMALIZATION", lambda x: x / np.sqrt((x**2).sum(axis=-1, keepdims=True)), table="L2NormOptions"),
+    Case("L2_NORMALIZATION", lambda x: x / 1e-6, x=X * 1e-9, table="L2NormOptions", name="of_next_to_nothing"),
+    Case("POW", lambda x: x**3, constants=(3.0,)),
+    Case("POW", lambda x: x**-1.5, x=np.abs(X) + 1, constants=(-1.5,), name="of_a_root"),
+    Case(
+        "GATHER",
+        lambda x: x[..., [7, 1, 1, 2, 0]],
+        constants=([7, 1, 1, 2, 0],),
+        table="GatherOptions",
+        options={"Axis": -1},
+    ),
+    Case("GATHER", lambda x: x[:, :, 5], constants=(5,), table="GatherOptions", options={"Axis": 2}, name="one"),
+    Case(
+        "GATHER",
+        lambda x: x[:, [[0, 3], [3, 2]]],
+        constants=([[0, 3], [3, 2]],),
+        table="GatherOptions",
+        options={"Axis": 1},
+        name="a_table",
+    ),
+    Case(
+        "GATHER",
+        lambda x: x[:, np.arange(900)[::-1] // 5 % 4],
+        constants=(np.arange(900)[::-1] // 5 % 4,),
+        table="GatherOptions",
+        options={"Axis": 1},
+        name="more_than_a_concat_takes",
+    ),
+    Case("REVERSE_V2", lambda x: x[:, ::-1, :, ::-1], constants=([1, 3],)),
+    Case("TILE", lambda x: np.tile(x, (1, 2, 1, 3)), constants=([1, 2, 1, 3],)),
+    Case("BROADCAST_TO", lambda x: np.broadcast_to(x, (2, 3, 8)), x=ROWS, constants=([2, 3, 8],)),
+    *(
+        Case(
+            "MIRROR_PAD",
+            partial(np.pad, pad_width=((0, 0), (3, 1), (0, 2), (0, 0)), mode=mode),
+            constants=([[0, 0], [3, 1], [0, 2], [0, 0]],),
+            table="MirrorPadOptions",
+            options={"Mode": at},
+            name=mode,
+        )
+        for at, mode in enumerate(("reflect", "symmetric"))
+    ),
+    Case(
+        "RESIZE_NEAREST_NEIGHBOR",
+        lambda x: x[:, [0, 0, 1, 2, 3]][:, :, [0, 1, 3, 4]],
+        constants=([5, 4],),
+        table="ResizeNearestNeighborOptions",
+        name="between_sizes",
+    ),
+    Case(
+        "RESIZE_NEAREST_NEIGHBOR",
+        lambda x: x[:, [0, 1, 2, 2, 3]][:, :, [0, 2, 3, 5]],
+        constants=([5, 4],),
+        table="ResizeNearestNeighborOptions",
+        options={"AlignCorners": True},
+        name="aligned",
+    ),
+    *(
+        Case(
+            "RESIZE_BILINEAR",
+            partial(_between, rows=rows, columns=columns),
+            constants=([len(rows), len(columns)],),
+            table="ResizeBilinearOptions",
+            options=options,
+            name=name,
+        )
+        for name, rows, columns, options in (
+            ("plain", np.arange(8) / 2, np.arange(4) * 1.5, {}),
+            ("centred", (np.arange(12) + 0.5) / 3 - 0.5, np.arange(3) * 2 + 0.5, {"HalfPixelCenters": True}),
+            ("aligned", np.arange(7) / 2, np.arange(2) * 5.0, {"AlignCorners": True}),
+        )
+    ),
     Case("ADD_N", lambda x: 3 * x, inputs=("x", "x", "x")),
     Case("PAD", lambda x: np.pad(x, ((0, 0), (1, 2), (0, 3), (0, 0))), constants=([[0, 0], [1, 2], [0, 3], [0, 0]],)),
     Case(
@@ -132,6 +225,14 @@ CASES = [
         constants=([0, 1, 0, -3], [0, 2, 6, -1], [1, 1, 2, 1]),
         table="StridedSliceOptions",
         options={"BeginMask": 1, "EndMask": 1, "ShrinkAxisMask": 2},
+    ),
+    Case(
+        "STRIDED_SLICE",
+        lambda x: x[:, 3:0:-2, None, ..., ::-1],
+        constants=([0, 3, 0, 0, 0], [0, 0, 0, 0, 0], [1, -2, 1, 1, -1]),
+        table="StridedSliceOptions",
+        options={"BeginMask": 17, "EndMask": 17, "NewAxisMask": 4, "EllipsisMask": 8},
+        name="backwards",
     ),
     Case("SPACE_TO_DEPTH", _blocks, table="SpaceToDepthOptions", options={"BlockSize": 2}),
     Case(
@@ -166,6 +267,29 @@ def test_operator(case: Case, tmp_path: Path) -> None:
     (output,) = reference.run(_load(tmp_path, _single(case)), [case.x])
     expected = X if case.kind == "DEPTH_TO_SPACE" else case.expected(case.x)
     np.testing.assert_allclose(output, expected, atol=1e-6, rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("kind", "constants", "table", "options", "message"),
+    [
+        ("GATHER", ([8],), "GatherOptions", {"Axis": 3}, "does not have"),
+        ("GATHER", ([-1],), "GatherOptions", {"Axis": 3}, "does not have"),
+        ("TILE", ([1, 0, 1, 1],), "", {}, "repeats"),
+        ("TILE", ([1, 1, 1, 1 << 20],), "", {}, "times|elements"),
+        ("MIRROR_PAD", ([[0, 0], [4, 0], [0, 0], [0, 0]],), "MirrorPadOptions", {}, "cannot pad"),
+        ("RESIZE_BILINEAR", ([0, 4],), "ResizeBilinearOptions", {}, "makes an image"),
+        ("RESIZE_BILINEAR", ([1 << 20, 4],), "ResizeBilinearOptions", {}, "to"),
+        ("POW", (0.3,), "", {}, "by"),
+    ],
+)
+def test_what_cannot_be_taken_is_refused(
+    tmp_path: Path, kind: str, constants: Any, table: str, options: dict[str, Any], message: str
+) -> None:
+    tensors = {"x": Tensor(X.shape), "y": Tensor(X.shape)}
+    tensors |= {f"c{at}": constant(value) for at, value in enumerate(constants)}
+    operator = Operator(kind, ["x", *(name for name in tensors if name.startswith("c"))], ["y"], table, options)
+    with pytest.raises(ModelError, match=message):
+        _load(tmp_path, write(tensors, [operator], ["x"], ["y"]))
 
 
 def test_split_and_comparisons_of_bool(tmp_path: Path) -> None:

@@ -13,7 +13,18 @@ from harness.errors import ModelError, UnsupportedModel
 from harness.model import bits
 from harness.model.graph import Graph
 from harness.model.importers.folding import FoldingBuilder
-from harness.model.importers.tflite import dilated, elementwise, integer, lce, linear, quantised, shaping, tensordot
+from harness.model.importers.tflite import (
+    dilated,
+    elementwise,
+    integer,
+    lce,
+    linear,
+    quantised,
+    reducing,
+    shaping,
+    taking,
+    tensordot,
+)
 from harness.model.importers.tflite.container import Container, Operator, Tensor, read
 from harness.model.importers.tflite.translation import Translation, short
 
@@ -21,6 +32,8 @@ _FUNCTIONS: dict[str, Callable[[Translation], str | Sequence[str]]] = {
     **elementwise.OPERATORS,
     **linear.OPERATORS,
     **shaping.OPERATORS,
+    **reducing.OPERATORS,
+    **taking.OPERATORS,
     **lce.OPERATORS,
 }
 _HELD = {"FLOAT32", "BOOL", *quantised.RANGES}

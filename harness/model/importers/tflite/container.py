@@ -92,6 +92,7 @@ class Container:
 _ACTIVATION = ("FusedActivationFunction",)
 _SLIDE = ("Padding", "StrideH", "StrideW", *_ACTIVATION)
 _POOL = ("Pool2DOptions", (*_SLIDE, "FilterHeight", "FilterWidth"))
+_PLACES = ("AlignCorners", "HalfPixelCenters")
 _OPTIONS: dict[str, tuple[str, tuple[str, ...]]] = {
     "CONV_2D": ("Conv2DOptions", (*_SLIDE, "DilationHFactor", "DilationWFactor")),
     "DEPTHWISE_CONV_2D": ("DepthwiseConv2DOptions", (*_SLIDE, "DilationHFactor", "DilationWFactor")),
@@ -111,7 +112,11 @@ _OPTIONS: dict[str, tuple[str, tuple[str, ...]]] = {
     "SPACE_TO_DEPTH": ("SpaceToDepthOptions", ("BlockSize",)),
     "DEPTH_TO_SPACE": ("DepthToSpaceOptions", ("BlockSize",)),
     "GELU": ("GeluOptions", ("Approximate",)),
-    "RESIZE_NEAREST_NEIGHBOR": ("ResizeNearestNeighborOptions", ("AlignCorners", "HalfPixelCenters")),
+    "GATHER": ("GatherOptions", ("Axis", "BatchDims")),
+    "MIRROR_PAD": ("MirrorPadOptions", ("Mode",)),
+    "L2_NORMALIZATION": ("L2NormOptions", _ACTIVATION),
+    "RESIZE_NEAREST_NEIGHBOR": ("ResizeNearestNeighborOptions", _PLACES),
+    "RESIZE_BILINEAR": ("ResizeBilinearOptions", _PLACES),
     "STRIDED_SLICE": (
         "StridedSliceOptions",
         ("BeginMask", "EndMask", "EllipsisMask", "NewAxisMask", "ShrinkAxisMask"),

@@ -13,6 +13,9 @@ from harness import abi
 from harness.errors import ModelError
 from harness.model.importers.tflite.translation import FREE, Translation
 
+_POWERS = 8
+"""Up to which a power is a product of so many factors."""
+
 
 def _kind(name: str) -> int:
     return abi.constant(f"BNN_{name}")
@@ -73,6 +76,22 @@ def gelu(t: Translation) -> str:
     half = t.constant("half", [0.5])
     gate = t.emit("affine", (curve, half, half), part="gate", **FREE)
     return t.emit("arith", (x, gate), kind=_kind("MUL"), **FREE)
+
+
+def power(t: Translation) -> str:
+    """By a whole number, or a half: products and a root."""
+    x, exponent = t.operand(0), t.weights(1).reshape(-1)
+    steps = float(np.abs(exponent[0])) if exponent.size else 0.0
+    whole, half = int(steps), steps % 1
+    if not exponent.size or np.any(exponent != exponent[0]) or half not in (0, 0.5) or not 0 < steps <= _POWERS:
+        raise t.unsupported(f"by {exponent[:4].tolist()}")
+    factors = [x] * whole + ([t.emit("unary", (x,), part="root", kind=_kind("SQRT"))] if half else [])
+    y = factors[0]
+    for factor in factors[1:]:
+        y = t.emit("arith", (y, factor), part="product", kind=_kind("MUL"), **FREE)
+    if exponent[0] > 0:
+        return y
+    return t.emit("arith", (t.constant("one", [1.0]), y), part="inverse", kind=_kind("DIV"), **FREE)
 
 
 def softmax(t: Translation) -> str:
@@ -172,6 +191,7 @@ OPERATORS: dict[str, Callable[[Translation], str]] = {
     "LEAKY_RELU": leaky_relu,
     "HARD_SWISH": hard_swish,
     "GELU": gelu,
+    "POW": power,
     "SOFTMAX": softmax,
     "LOG_SOFTMAX": log_softmax,
     "SELECT": select,

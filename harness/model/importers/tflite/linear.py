@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""TFLite's operators with weights or windows, and sums over axes."""
+"""TFLite's operators with weights or windows."""
 
 from __future__ import annotations
 
@@ -7,11 +7,9 @@ import math
 from collections.abc import Callable
 from functools import partial
 
-from harness import abi
 from harness.errors import ModelError
-from harness.model import shapes
 from harness.model.importers.tflite.dilated import PADS
-from harness.model.importers.tflite.translation import FREE, Pads, Translation
+from harness.model.importers.tflite.translation import Pads, Translation
 
 
 def _stride(t: Translation) -> tuple[int, int]:
@@ -77,30 +75,6 @@ def pool(op: str, t: Translation) -> str:
     return t.activated(t.emit(op, (t.operand(0),), window=window))
 
 
-def mean(t: Translation) -> str:
-    return t.emit("mean", (t.operand(0),), axes=sum(1 << axis for axis in _axes(t)), shape=t.declared())
-
-
-def total(t: Translation) -> str:
-    shape = t.shape()
-    count = math.prod(shape[axis] for axis in _axes(t))
-    average = t.emit("mean", (t.operand(0),), part="mean", axes=sum(1 << axis for axis in _axes(t)), shape=t.declared())
-    return t.emit("arith", (average, t.constant("count", [count])), kind=abi.constant("BNN_MUL"), **FREE)
-
-
-def _axes(t: Translation) -> set[int]:
-    return {t.axis(axis, len(t.shape())) for axis in t.numbers(1)}
-
-
-def greatest(t: Translation) -> str:
-    """Over the pixels of an image; one of global pooling's two names."""
-    _, height, width, _ = t.image()
-    if _axes(t) != {1, 2}:
-        raise t.unsupported("over other axes than those of an image")
-    y = t.emit("max_pool2d", (t.operand(0),), part="pool", window=shapes.window((height, width)))
-    return t.emit("reshape", (y,), shape=t.declared())
-
-
 OPERATORS: dict[str, Callable[[Translation], str]] = {
     "CONV_2D": conv2d,
     "DEPTHWISE_CONV_2D": depthwise,
@@ -108,7 +82,4 @@ OPERATORS: dict[str, Callable[[Translation], str]] = {
     "FULLY_CONNECTED": fully_connected,
     "AVERAGE_POOL_2D": partial(pool, "avg_pool2d"),
     "MAX_POOL_2D": partial(pool, "max_pool2d"),
-    "MEAN": mean,
-    "SUM": total,
-    "REDUCE_MAX": greatest,
 }

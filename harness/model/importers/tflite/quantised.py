@@ -34,6 +34,12 @@ MOVING = frozenset(
         "SPACE_TO_DEPTH",
         "DEPTH_TO_SPACE",
         "RESIZE_NEAREST_NEIGHBOR",
+        "GATHER",
+        "REVERSE_V2",
+        "TILE",
+        "BROADCAST_TO",
+        "MIRROR_PAD",
+        "REDUCE_MAX",
         "PAD",
     }
 )

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from harness.errors import ModelError
-from harness.model.importers import repeat
+from harness.model.importers.tflite.taking import take
 from harness.model.importers.tflite.translation import Translation
 
 
@@ -92,21 +92,40 @@ def slice_(t: Translation) -> str:
 
 def strided_slice(t: Translation) -> str:
     shape, begin, end, step = t.shape(), t.numbers(1), t.numbers(2), t.numbers(3)
-    if t.option("EllipsisMask") or t.option("NewAxisMask"):
-        raise t.unsupported("with an ellipsis or a new axis")
-    if not len(begin) == len(end) == len(step) <= len(shape):
+    axes = _axes_of_entries(t, len(begin), len(shape))
+    if not len(begin) == len(end) == len(step) or max(axes.values(), default=0) >= len(shape) or not all(step):
         raise ModelError(f"STRIDED_SLICE takes {begin} to {end} in steps of {step} of {list(shape)}.")
     starts, counts, steps = [0] * len(shape), list(shape), [1] * len(shape)
-    for axis, (first, last, stride) in enumerate(zip(begin, end, step, strict=True)):
-        single = t.option("ShrinkAxisMask") >> axis & 1
-        if stride < 1 and not single:
-            raise t.unsupported("with a negative step")
-        lowest = None if t.option("BeginMask") >> axis & 1 and not single else first
-        highest = None if t.option("EndMask") >> axis & 1 else last
-        taken = range(shape[axis])[slice(lowest, highest, stride)] if not single else [first % shape[axis]]
-        starts[axis], counts[axis], steps[axis] = taken[0] if taken else 0, len(taken), 1 if single else stride
+    backwards: list[int] = []
+    for at, axis in axes.items():
+        single = t.option("ShrinkAxisMask") >> at & 1
+        lowest = None if t.option("BeginMask") >> at & 1 and not single else begin[at]
+        highest = None if t.option("EndMask") >> at & 1 else end[at]
+        wanted = range(shape[axis])[slice(lowest, highest, step[at])]
+        if single:
+            wanted = range(begin[at] % shape[axis], begin[at] % shape[axis] + 1)
+        elif step[at] < 0:
+            wanted = wanted[::-1]
+            backwards.append(axis)
+        starts[axis], counts[axis], steps[axis] = wanted[0] if wanted else 0, len(wanted), wanted.step
     piece = t.emit("slice", (t.operand(0),), begin=starts, step=steps, shape=tuple(counts))
+    for axis in backwards:
+        piece = take(t, piece, axis, range(counts[axis])[::-1], "turned")
     return piece if tuple(counts) == t.declared() else t.emit("reshape", (piece,), part="flat", shape=t.declared())
+
+
+def _axes_of_entries(t: Translation, count: int, rank: int) -> dict[int, int]:
+    """The axis that each entry of a STRIDED_SLICE speaks of: an ellipsis stands for several, a new axis for none."""
+    ellipsis, new = t.option("EllipsisMask"), t.option("NewAxisMask")
+    given = sum(not (ellipsis | new) >> at & 1 for at in range(count))
+    axes, axis = {}, 0
+    for at in range(count):
+        if ellipsis >> at & 1:
+            axis += rank - given
+        elif not new >> at & 1:
+            axes[at] = axis
+            axis += 1
+    return axes
 
 
 def space_to_depth(t: Translation) -> str:
@@ -127,17 +146,6 @@ def depth_to_space(t: Translation) -> str:
     apart = t.emit("reshape", (t.operand(0),), part="blocks", shape=blocks)
     turned = t.emit("transpose", (apart,), part="turned", permutation=(0, 1, 3, 2, 4, 5))
     return t.emit("reshape", (turned,), shape=(n, height * block, width * block, channels // (block * block)))
-
-
-def resize_nearest(t: Translation) -> str:
-    """By whole factors: then every pixel is repeated, wherever the centres of pixels are thought to be."""
-    n, height, width, channels = t.image()
-    sizes = t.numbers(1)
-    whole = len(sizes) == 2 and min(sizes) > 0 and not sizes[0] % height and not sizes[1] % width
-    factors = (1, sizes[0] // height, sizes[1] // width, 1) if whole else ()
-    if not whole or max(factors) > repeat.MOST or (t.option("AlignCorners") and max(factors) > 1):
-        raise t.unsupported(f"from {height}x{width} to {sizes}")
-    return repeat.repeated(t.emit, t.operand(0), (n, height, width, channels), factors)
 
 
 def _block(t: Translation, height: int, width: int) -> int:
@@ -163,7 +171,6 @@ OPERATORS: dict[str, Callable[[Translation], str | Sequence[str]]] = {
     "STRIDED_SLICE": strided_slice,
     "SPACE_TO_DEPTH": space_to_depth,
     "DEPTH_TO_SPACE": depth_to_space,
-    "RESIZE_NEAREST_NEIGHBOR": resize_nearest,
 }
 
 SHAPES: dict[str, tuple[int, ...]] = {
@@ -172,5 +179,6 @@ SHAPES: dict[str, tuple[int, ...]] = {
     "TRANSPOSE_CONV": (0,),
     "ZEROS_LIKE": (0,),
     "FILL": (0,),
+    "BROADCAST_TO": (1,),
 }
 """Inputs that only say a shape, which the file states for the output as well."""

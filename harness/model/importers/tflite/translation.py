@@ -168,14 +168,14 @@ class Translation:
             raise ModelError(f"{self._label!r}: its weights have the shape {list(data.shape)}, not {rank} axes.")
         return data
 
-    def numbers(self, position: int) -> list[int]:
+    def numbers(self, position: int, most: int = 4 * shapes.MAX_RANK) -> list[int]:
         """The value of a constant integer input (axes, sizes, paddings), flat."""
         inputs = self.operator.inputs
         index = inputs[position] if position < len(inputs) else None
         data = None if index is None else self.container.tensors[index].data
         if data is None:
             raise self.unsupported(f"whose input {position} is computed or absent")
-        if data.dtype.kind not in "iu" or data.size > 4 * shapes.MAX_RANK:
+        if data.dtype.kind not in "iu" or data.size > most:
             raise ModelError(f"{self._label!r}: its input {position} should be a few integers.")
         return [int(number) for number in data.reshape(-1)]
 

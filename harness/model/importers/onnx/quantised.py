@@ -12,11 +12,17 @@ import numpy as np
 
 from harness.errors import ModelError
 from harness.model.graph import Array
+from harness.model.importers.onnx.activations import affine
 from harness.model.importers.onnx.elementwise import binary, kind, number, through
 from harness.model.importers.onnx.translation import Translation, Value
 
 QONNX_DOMAINS = frozenset({"qonnx.custom_op.general", "finn.custom_op.general", "onnx.brevitas"})
 MAX_BITS = 32
+MAX_THRESHOLDS = 15
+"""Of a layer: those of four bits, the most that planes of bits are good for."""
+
+_TRUNC = ("x", "scale", "zero_point", "input_bit_width", "output_scale", "output_bit_width")
+"""The inputs of QONNX's Trunc."""
 
 _ROUNDING = {"ROUND": "ROUND", "HALF_EVEN": "ROUND", "FLOOR": "FLOOR", "CEIL": "CEIL"}
 
@@ -36,21 +42,76 @@ def bipolar(t: Translation) -> Value:
 
 def quant(t: Translation) -> Value:
     """y = (clip(round(x / scale + zero_point), lowest, highest) - zero_point) * scale"""
-    scale, zero_point, bits = _scale(t, 1), t.required(2), t.number(3, 0.0)
+    scale, zero_point = _scale(t, 1), t.required(2)
+    lowest, highest = _range(t, _bits(t, 3))
+    x = _shifted(t, _steps(t, t.operand(0), scale), zero_point)
+    return _scaled(t, _levels(t, x, _rounding(t, "ROUND"), lowest, highest), scale, zero_point)
+
+
+def trunc(t: Translation) -> Value:
+    """The high bits of a whole number of steps: y = (clip(round_down(round(x / scale + zero_point) / 2^k)) - zero_point
+    / 2^k) * 2^k * scale. The older form, of five inputs, clips nothing and keeps scale and zero point as they are."""
+    scale, zero_point = _scale(t, 1), t.required(2)
+    x = _shifted(t, _steps(t, t.operand(0), scale), zero_point)
+    x = through(t, x, "unary", "whole", kind=kind("ROUND"))
+    newer = len(t.operands()) == len(_TRUNC)
+    if newer:
+        coarse = _scale(t, _TRUNC.index("output_scale"))
+        divisor = np.exp2(np.rint(np.log2(coarse / scale)))
+    else:
+        coarse, divisor = scale, np.exp2(np.asarray(_bits(t, 3) - _bits(t, 4)))
+    x, rounding = _steps(t, x, divisor, "coarse"), _rounding(t, "FLOOR")
+    if newer:
+        x = _levels(t, x, rounding, *_range(t, _bits(t, _TRUNC.index("output_bit_width"))))
+        return _scaled(t, x, coarse, zero_point / divisor)
+    return _scaled(t, through(t, x, "unary", "levels", kind=kind(rounding)), coarse, zero_point)
+
+
+def multi_threshold(t: Translation) -> Value:
+    """y = out_scale * (how many of a channel's thresholds x reaches) + out_bias"""
+    x, thresholds = t.operand(0), t.required(1, 2)
+    rank, (rows, count) = len(x.shape), thresholds.shape
+    axis = rank - 1 if t.attribute("data_layout", "").endswith("C") and rank > 2 else 1
+    if rank < 2 or rows not in (1, x.shape[axis]) or not count:
+        raise ModelError(f"{t.label!r}: thresholds {list(thresholds.shape)} do not fit {list(x.shape)}.")
+    if count > MAX_THRESHOLDS:
+        raise t.unsupported(f"of {count} thresholds")
+    shape = [rows if at == axis else 1 for at in range(rank)]
+    reached = [
+        binary(t, "GREATER_EQUAL", x, _constant(thresholds[:, at].reshape(shape)), f"reaches{at}")
+        for at in range(count)
+    ]
+    total = reached[0]
+    for at, one in enumerate(reached[1:]):
+        total = binary(t, "ADD", total, one, f"sum{at}")
+    return affine(t, total, t.attribute("out_scale", 1.0), t.attribute("out_bias", 0.0))
+
+
+def _bits(t: Translation, position: int) -> float:
+    bits = t.number(position, 0.0)
     if not 1 <= bits <= MAX_BITS or bits != int(bits):
         raise ModelError(
             f"{t.label!r}: a quantiser of {bits:g} bits.", "The file is damaged.", "Export the model again."
         )
-    rounding = _ROUNDING.get(t.attribute("rounding_mode", "ROUND").upper())
-    if rounding is None:
-        raise t.unsupported(f"with the rounding mode {t.attribute('rounding_mode', '')!r}")
+    return bits
+
+
+def _range(t: Translation, bits: float) -> tuple[float, float]:
+    """The lowest and the highest number of so many bits."""
     signed, narrow = bool(t.attribute("signed", 1)), bool(t.attribute("narrow", 0))
     lowest = -(2.0 ** (bits - 1)) + narrow if signed else 0.0
-    highest = 2.0 ** (bits - 1) - 1 if signed else 2.0**bits - 1 - narrow
-    x = _steps(t, t.operand(0), scale)
-    if zero_point.any():
-        x = binary(t, "ADD", x, _constant(zero_point), "shifted")
-    return _scaled(t, _levels(t, x, rounding, lowest, highest), scale, zero_point)
+    return lowest, 2.0 ** (bits - 1) - 1 if signed else 2.0**bits - 1 - narrow
+
+
+def _rounding(t: Translation, default: str) -> str:
+    rounding = _ROUNDING.get(t.attribute("rounding_mode", default).upper())
+    if rounding is None:
+        raise t.unsupported(f"with the rounding mode {t.attribute('rounding_mode', '')!r}")
+    return rounding
+
+
+def _shifted(t: Translation, x: Value, zero_point: Array) -> Value:
+    return binary(t, "ADD", x, _constant(zero_point), "shifted") if zero_point.any() else x
 
 
 def quantize_linear(t: Translation) -> Value:
@@ -102,9 +163,9 @@ def _constant(data: Array) -> Value:
     return Value(data.shape, data=data.astype(np.float32))
 
 
-def _steps(t: Translation, x: Value, scale: Array) -> Value:
+def _steps(t: Translation, x: Value, scale: Array, part: str = "steps") -> Value:
     """x / scale, literally: a product with 1 / scale would round elsewhere."""
-    return x if (scale == 1).all() else binary(t, "DIV", x, _constant(scale), "steps")
+    return x if (scale == 1).all() else binary(t, "DIV", x, _constant(scale), part)
 
 
 def _levels(t: Translation, x: Value, rounding: str, lowest: float, highest: float) -> Value:
@@ -122,4 +183,10 @@ OPERATORS: dict[str, Callable[[Translation], Value]] = {
     "QuantizeLinear": quantize_linear,
     "DequantizeLinear": dequantize_linear,
 }
-QONNX: dict[str, Callable[[Translation], Value]] = {"BipolarQuant": bipolar, "Quant": quant, "IntQuant": quant}
+QONNX: dict[str, Callable[[Translation], Value]] = {
+    "BipolarQuant": bipolar,
+    "Quant": quant,
+    "IntQuant": quant,
+    "Trunc": trunc,
+    "MultiThreshold": multi_threshold,
+}

@@ -29,15 +29,22 @@ if TYPE_CHECKING:  # what a benchmark needs takes half a second to load, which n
     from benchmarks import layers as float_layers
     from benchmarks import nets as whole_nets
     from benchmarks import spikes as spiking
+    from harness.bench.corpus import Item
 
 ROUNDS, SEED = 7, 1
 HELP = {"net": "a model of the corpus by its name (repeat or separate by commas); all whole nets where absent"}
 
 
-def _corpus(corpus: str | None) -> Path:
+def _items(corpus: str | None, net: list[str]) -> list[Item]:
+    from benchmarks import nets as whole_nets
+
     if corpus is None:
         raise UsageError("The benchmark needs a corpus.", "", "For example: ./inv benchmarks.nets --corpus DIR")
-    return Path(corpus)
+    return whole_nets.chosen(Path(corpus), many(net))
+
+
+def _settings(rounds: str | None, seed: str | None) -> tuple[int, int]:
+    return number(rounds, "--rounds") or ROUNDS, number(seed, "--seed") or SEED
 
 
 @command("net", rounds="rounds of fresh processes; 7 where absent", **HELP)
@@ -52,8 +59,7 @@ def nets(
     """Whole nets side by side: bitrig, the Larq Compute Engine, and their float and int8 twins in onnxruntime."""
     from benchmarks import nets as whole_nets
 
-    items = whole_nets.chosen(_corpus(corpus), many(net))
-    settings = (number(rounds, "--rounds") or ROUNDS, number(seed, "--seed") or SEED)
+    items, settings = _items(corpus, net), _settings(rounds, seed)
     with telling() as tell, tempfile.TemporaryDirectory() as folder:
         found = list(whole_nets.compare(items, build.build("host").binary, Path(folder), *settings, tell))
     if json:
@@ -73,10 +79,8 @@ def layers(
 ) -> None:
     """The float layers of binary nets, each in our runtime and in onnxruntime."""
     from benchmarks import layers as float_layers
-    from benchmarks import nets as whole_nets
 
-    items = whole_nets.chosen(_corpus(corpus), many(net))
-    settings = (number(rounds, "--rounds") or ROUNDS, number(seed, "--seed") or SEED)
+    items, settings = _items(corpus, net), _settings(rounds, seed)
     wanted = [layer for item in items for layer in float_layers.of(item.name, pipeline.prepare(item.path).binary)]
     with telling() as tell, tempfile.TemporaryDirectory() as folder:
         raced = float_layers.compare(wanted, build.build("host").binary, Path(folder), *settings, tell)
@@ -106,8 +110,7 @@ def spikes(
     count, share = number(steps, "--steps") or STEPS, (number(rate, "--rate") or 100 * SPIKE_RATE) / 100
     with telling() as tell, tempfile.TemporaryDirectory() as folder:
         places = build.build("host").binary, Path(folder)
-        settings = number(rounds, "--rounds") or ROUNDS, number(seed, "--seed") or SEED
-        found = list(spiking.compare(spiking.LAYERS, count, share, *places, *settings, tell))
+        found = list(spiking.compare(spiking.LAYERS, count, share, *places, *_settings(rounds, seed), tell))
     if json:
         say_json([_form(each) for each in found])
     else:

@@ -19,7 +19,7 @@ from harness.cross.toolchain import ROOT
 from harness.errors import UnsupportedModel
 from harness.model import container, importers, pipeline
 from harness.model.graph import Builder
-from tests.kernels import test_int8, test_ops
+from tests.kernels import cases, test_int8
 
 _COMPILED = frozenset({"loader", "bnn"})
 
@@ -48,7 +48,7 @@ def _compiled() -> Iterator[tuple[str, bytes]]:
     for path in _paths([suffix for suffix in importers.suffixes() if suffix != ".bnn"]):
         with suppress(UnsupportedModel):  # it needs an --objects file
             yield _label(path), pipeline.prepare(path).bnn
-    for module in (test_ops, test_int8):
+    for module in (cases, test_int8):
         for index, case in enumerate(module.CASES.values()):
             build = Builder("case")
             case(build, np.random.default_rng(index))

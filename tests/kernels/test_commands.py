@@ -12,8 +12,8 @@ import pytest
 
 from harness.model import container, reference
 from harness.model.graph import Array
+from tests.kernels.cases import build_case
 from tests.kernels.runtime import Answer, Runtime
-from tests.kernels.test_ops import build_case
 
 QUICK = ("--min-time=0.01", "--max-time=0.5", "--samples=5")
 

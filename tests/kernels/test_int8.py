@@ -12,10 +12,10 @@ import pytest
 from harness import abi
 from harness.model import container, reference
 from harness.model.graph import Array, Builder
-from tests.kernels import test_ops
+from tests.kernels import cases
+from tests.kernels.cases.parts import CODES, OPEN, packed, window
 from tests.kernels.runtime import Runtime
 from tests.kernels.test_loader import refused, signed
-from tests.kernels.test_ops import CODES, OPEN, packed, window
 
 Case = Callable[[Builder, np.random.Generator], None]
 X: dict[str, Any] = {"dtype": "i8", "scale": 0.047, "zero_point": -3}
@@ -217,7 +217,7 @@ def test_codes_are_those_of_the_reference(name: str, runtime: Runtime) -> None:
 
 
 def test_every_operation_has_a_case() -> None:
-    used = {node.op for name in test_ops.CASES for node in test_ops.build_case(name)[0].nodes}
+    used = {node.op for name in cases.CASES for node in cases.build_case(name)[0].nodes}
     for each in CASES.values():
         build = Builder("case")
         each(build, np.random.default_rng(0))

@@ -12,8 +12,9 @@ import pytest
 from harness import abi
 from harness.model import bits
 from harness.model.graph import Builder
+from tests.kernels.cases import agree
+from tests.kernels.cases.parts import OPEN, normal, packed, window
 from tests.kernels.runtime import Runtime
-from tests.kernels.test_ops import OPEN, agree, normal, packed, window
 
 BINARY, UNARY = abi.constant("BNN_CODE_BINARY"), abi.constant("BNN_CODE_UNARY")
 GRIDS = [(2, BINARY), (4, BINARY), (2, UNARY), (3, UNARY)]

@@ -16,6 +16,7 @@ from onnx import TensorProto
 
 from harness.errors import ModelError, UnsupportedModel
 from harness.model import importers
+from tests.unit.hostile import refusals
 from tests.unit.onnx_writer import IMAGE, W, network, op
 
 DATA = Path(__file__).parent.parent / "data" / "onnx"
@@ -120,16 +121,7 @@ def test_a_damaged_file_is_one_clear_error(name: str, tmp_path: Path) -> None:
         for _ in range(chance.choice((1, 2, 8, 30))):
             changed[chance.randrange(len(changed))] = chance.choice((0, 0x7F, 0x80, 0xFF, chance.randrange(256)))
         files.append(bytes(changed))
-    path, refused = tmp_path / "hostile.onnx", 0
-    for file in files:
-        path.write_bytes(file)
-        begin = time.monotonic()
-        try:
-            importers.load(path)
-        except ModelError as error:
-            refused += "\n" not in str(error)
-        assert time.monotonic() - begin < 2
-    assert refused > 60
+    assert refusals(tmp_path / "hostile.onnx", files) > 60
 
 
 _SIZES = (0, 1, -1, 2, 3, 5, 4096, 1 << 20, 1 << 31, (1 << 63) - 1, -(1 << 63))
@@ -163,16 +155,10 @@ def _contradict(model: onnx.ModelProto, chance: random.Random) -> None:
 @pytest.mark.parametrize("name", ["legacy_ste_function_padminus1", "qcdq_int4_int2"])
 def test_a_file_that_contradicts_itself_is_one_clear_error(name: str, tmp_path: Path) -> None:
     content = (DATA / name / "model.onnx").read_bytes()
-    chance, path, refused = random.Random(13), tmp_path / "model.onnx", 0
+    chance, files = random.Random(13), []
     for _ in range(200):
         model = onnx.load_model_from_string(content)
         for _ in range(chance.choice((1, 1, 2, 3))):
             _contradict(model, chance)
-        path.write_bytes(model.SerializeToString())
-        begin = time.monotonic()
-        try:
-            importers.load(path)
-        except ModelError as error:
-            refused += "\n" not in str(error)
-        assert time.monotonic() - begin < 2
-    assert refused > 80
+        files.append(model.SerializeToString())
+    assert refusals(tmp_path / "model.onnx", files) > 80

@@ -73,13 +73,15 @@ void bnn_patches_plan(struct bnn_patches *p, enum bnn_layout layout, uint32_t ba
     p->line = w->stride_h * columns * p->step;
   }
   plan_bands(p, band_pixels, nr);
+  p->parity = p->layout == BNN_PARITY ? bnn_axis_span(&y, p->band_rows) * columns * p->step : 0;
 }
 
 size_t bnn_patches_bytes(const struct bnn_patches *p) {
   const struct bnn_axis y = bnn_axis_y(p);
   const size_t row_words = (size_t)p->period * p->window.dilation_w * p->step;
   const size_t rows = p->layout == BNN_IN_PLACE ? 0 : p->layout == BNN_COLUMNS ? p->band_rows : bnn_axis_span(&y, p->band_rows);
-  return rows * row_words * sizeof(uint32_t);
+  const size_t parities = p->layout == BNN_PARITY ? (size_t)(p->band_rows - 1) * y.stride + 1 : 0;
+  return (rows + parities) * row_words * sizeof(uint32_t);
 }
 
 struct bnn_band bnn_patches_band(const struct bnn_patches *p, size_t index, uint32_t group) {
@@ -119,8 +121,10 @@ static void copy_pixels(uint32_t *to, size_t to_step, const uint32_t *from, size
 }
 
 static void fill_pixels(const struct bnn_patches *p, uint32_t *to, size_t count) {
+  size_t words = p->group_words;
+  if (p->step == words) words *= count, count = 1;
   for (; count; count--, to += p->step)
-    for (uint32_t i = 0; i < p->group_words; i++) memcpy(to + i, &p->fill, sizeof *to); /* it may be a float */
+    for (size_t i = 0; i < words; i++) memcpy(to + i, &p->fill, sizeof *to); /* it may be a float */
 }
 
 struct bnn_residue bnn_patches_residue(const struct bnn_patches *p, uint32_t residue, bool border) {
@@ -133,41 +137,52 @@ struct bnn_residue bnn_patches_residue(const struct bnn_patches *p, uint32_t res
   return (struct bnn_residue){left, inside, p->period - left - inside, first};
 }
 
-/* Lays one input row out (NULL: a row of the border), a residue of the dilation after the other. */
-static void lay_row(const struct bnn_patches *p, const uint32_t *row, uint32_t *to) {
+/* Lays `count` rows of an image out, from row `first` on, `apart` from each other, `to_step` words from one to the next, each a
+ * residue of the dilation after the other. Rows outside the image are border. */
+static void lay_rows(const struct bnn_patches *p, const uint32_t *image, int64_t first, uint32_t apart, uint32_t count,
+                     uint32_t *to, size_t to_step) {
   const uint32_t dilation = p->window.dilation_w;
   for (uint32_t residue = 0; residue < dilation; residue++, to += (size_t)p->period * p->step) {
-    const struct bnn_residue r = bnn_patches_residue(p, residue, !row);
-    fill_pixels(p, to, r.left);
-    if (r.inside)
-      copy_pixels(to + (size_t)r.left * p->step, p->step, row + (size_t)r.first * p->pixel_words,
-                  (size_t)dilation * p->pixel_words, r.inside, p->group_words);
-    fill_pixels(p, to + (size_t)(r.left + r.inside) * p->step, r.right);
+    const struct bnn_residue r = bnn_patches_residue(p, residue, false);
+    for (uint32_t i = 0; i < count; i++) {
+      const int64_t row = first + (int64_t)i * apart;
+      const uint32_t copied = row >= 0 && row < p->in_h ? r.inside : 0;
+      uint32_t *at = to + i * to_step;
+      fill_pixels(p, at, r.left);
+      at += (size_t)r.left * p->step;
+      if (copied)
+        copy_pixels(at, p->step, image + ((size_t)row * p->in_w + r.first) * p->pixel_words, (size_t)dilation * p->pixel_words,
+                    copied, p->group_words);
+      fill_pixels(p, at + (size_t)copied * p->step, p->period - r.left - copied);
+    }
   }
 }
 
-static void lay_image_row(const struct bnn_patches *p, const uint32_t *image, int64_t row, uint32_t *to) {
-  lay_row(p, row >= 0 && row < p->in_h ? image + (size_t)row * p->in_w * p->pixel_words : NULL, to);
+/* The XOR of three rows. */
+static void add_rows(const uint32_t *row, size_t between, uint32_t *restrict to, size_t words) {
+  const uint32_t *second = row + between, *third = second + between;
+  for (size_t i = 0; i < words; i++) to[i] = row[i] ^ second[i] ^ third[i];
 }
 
 const uint32_t *bnn_patches_lay_out(const struct bnn_patches *p, const struct bnn_band *band, const uint32_t *x,
                                     uint32_t *copy) {
   const struct bnn_axis axis = bnn_axis_y(p);
   const size_t image_words = (size_t)p->in_h * p->in_w * p->pixel_words;
+  const size_t row_words = (size_t)p->period * p->window.dilation_w * p->step;
+  const uint32_t rows = band->end - band->begin;
   const int64_t first = bnn_axis_origin(&axis, band->begin);
   x += band->image * image_words + (size_t)band->group * p->group_words;
   if (p->layout == BNN_IN_PLACE) return x + (size_t)first * p->in_w * p->pixel_words;
-
-  uint32_t *to = copy;
-  if (p->layout == BNN_ROWS) {
-    const int64_t end = first + bnn_axis_span(&axis, band->end - band->begin);
-    for (int64_t row = first; row < end; row++, to += (size_t)p->period * p->window.dilation_w * p->step)
-      lay_image_row(p, x, row, to);
+  if (p->layout == BNN_COLUMNS) {
+    for (uint32_t y = 0; y < rows; y++)
+      lay_rows(p, x, first + (int64_t)y * axis.stride, axis.dilation, axis.kernel, copy + (size_t)y * p->line, p->group_words);
     return copy;
   }
-  for (uint32_t y = band->begin; y < band->end; y++, to += p->line)
-    for (uint32_t tap = 0; tap < axis.kernel; tap++)
-      lay_image_row(p, x, bnn_axis_origin(&axis, y) + (int64_t)tap * axis.dilation, to + tap * p->group_words);
+  lay_rows(p, x, first, 1, bnn_axis_span(&axis, rows), copy, row_words);
+  for (uint32_t y = 0; p->parity && y < rows; y++) {
+    const uint32_t *row = copy + (size_t)y * p->line;
+    add_rows(row, p->between_runs, copy + p->parity + (size_t)y * p->line, row_words);
+  }
   return copy;
 }
 

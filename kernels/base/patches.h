@@ -2,13 +2,14 @@
 /* How convolutions read their input without an im2col matrix: the input rows that a band of output rows needs are laid out
  * so that a patch is a few contiguous runs of words, and neighbouring patches share what they overlap.
  *
- * A word is 32 bits: a float, or 32 channels of bits. There are three layouts:
+ * A word is 32 bits: a float, or 32 channels of bits. There are four layouts:
  *   in place  nothing is copied: no padding, and taps that touch
  *   rows      a copy of the input rows with their borders: a patch is one run for each kernel row
  *   columns   for each output row, a copy of the kernel_h input rows it reads, column by column: a patch is one run, in the
  *             order [kernel column][kernel row][channel]. Rows are copied kernel_h times, which pays where the words of a
  *             patch are few, as with bits
- * Both copies hold one group's channels alone, and a dilated window's columns x, x + d, x + 2d ... side by side, so that
+ *   parity    rows, and after them the XOR of the three that each output row reads, in place of the last: a patch is three runs
+ * All copies hold one group's channels alone, and a dilated window's columns x, x + d, x + 2d ... side by side, so that
  * taps touch there too. */
 #ifndef BNN_BASE_PATCHES_H
 #define BNN_BASE_PATCHES_H
@@ -19,7 +20,7 @@
 
 #include "base/convolution.h"
 
-enum bnn_layout { BNN_IN_PLACE, BNN_ROWS, BNN_COLUMNS };
+enum bnn_layout { BNN_IN_PLACE, BNN_ROWS, BNN_COLUMNS, BNN_PARITY };
 
 struct bnn_patches {
   struct bnn_window window;
@@ -31,6 +32,7 @@ struct bnn_patches {
   enum bnn_layout layout;
   uint32_t runs, run_words;   /* of a patch */
   uint32_t between_runs;      /* words from one to the next */
+  uint32_t parity;            /* BNN_PARITY: words from the first run to the last; else 0 */
   uint32_t step, line;        /* words from a column to the next; from an output row to the next */
   uint32_t period;            /* columns of one residue of the dilation */
   uint32_t band_rows, bands;  /* output rows of a band; bands of an image */
@@ -65,9 +67,9 @@ struct bnn_band {
 /* The first output pixel of a band, all images in one row; of the band after the last, their number. */
 size_t bnn_patches_pixel(const struct bnn_patches *patches, size_t index);
 
-/* Decides the layout: in place, or the one given. The first fields are set already; a window of 1x1 without padding and
- * stride becomes one column of pixels, whatever the image was. Bands get about `band_pixels` output pixels, if possible a
- * multiple of `nr`, the pixels that a kernel takes at once. */
+/* Decides the layout: in place, or the one given; BNN_PARITY is for windows of three rows. The first fields are set already; a
+ * window of 1x1 without padding and stride becomes one column of pixels, whatever the image was. Bands get about
+ * `band_pixels` output pixels, if possible a multiple of `nr`, the pixels that a kernel takes at once. */
 void bnn_patches_plan(struct bnn_patches *patches, enum bnn_layout layout, uint32_t band_pixels, uint32_t nr);
 
 /* Bytes that bnn_patches_lay_out needs for its copy. */
@@ -94,6 +96,9 @@ static inline uint32_t bnn_patches_column(const struct bnn_patches *patches, uin
   const uint32_t at = x * patches->window.stride_w, dilation = patches->window.dilation_w;
   return (dilation == 1 ? at : at % dilation * patches->period + at / dilation) * patches->step;
 }
+
+/* Words of a patch. */
+static inline uint32_t bnn_patches_words(const struct bnn_patches *patches) { return patches->runs * patches->run_words; }
 
 /* Words from the first patch of a band of so many rows to the end of its last. */
 uint32_t bnn_patches_extent(const struct bnn_patches *patches, uint32_t rows);

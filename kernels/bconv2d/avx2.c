@@ -34,7 +34,7 @@ INLINE void count(const struct bnn_bconv2d_tile *t, uint32_t first, const struct
                                          0, 1, 1, 2, 1, 2, 2, 3, 1, 2, 2, 3, 2, 3, 3, 4);
   const uint32_t *w = bnn_bconv2d_weights_of(t, pass), *x[4];
   for (int p = 0; p < n; p++) x[p] = bnn_bconv2d_patch(t, &t->pixels[first + (uint32_t)p], pass);
-  for (uint32_t left = t->run_words / 2, now; left; left -= now) {
+  for (uint32_t left = t->words / 2, now; left; left -= now) {
     __m256i bytes[4][VECTORS];
     for (int p = 0; p < n; p++)
       for (int v = 0; v < VECTORS; v++) bytes[p][v] = _mm256_setzero_si256();

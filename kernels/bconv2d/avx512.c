@@ -1,23 +1,26 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* AVX-512 with VPOPCNTDQ: 64 channels x 4 pixels. A lane is a channel, so nothing is ever summed across lanes: a word of the
- * patch is broadcast, and each 512 products take one XOR, one VPOPCNTD and one ADD. */
+/* AVX-512 with VPOPCNTDQ. A lane is a channel, so nothing is ever summed across lanes: a word of the patch is broadcast, and
+ * each 512 products take one XOR, one VPOPCNTD and one ADD; or, of windows of three rows, each 1536 take eight operations. */
 #if defined(__x86_64__)
 #include "bconv2d/kernel.h"
 
 #include <immintrin.h>
 #include <string.h>
 
-enum { LANES = 16 };
+enum {
+  LANES = 16,
+  MAJORITY = 0xD4, /* of a, b and a ^ b ^ s: bit 4a + 2b + s */
+};
 #define TARGET BNN_TARGET_AVX512
 #define INLINE TARGET static inline __attribute__((always_inline))
 
-/* vectors of channels, at most 4; n pixels, at most 8 */
+/* vectors of channels, at most 2; n pixels, at most 8 */
 INLINE void count(const struct bnn_bconv2d_tile *t, uint32_t first, const struct bnn_bconv2d_pass *pass, const int vectors,
-                  const int n, __m512i sum[8][4]) {
+                  const int n, __m512i sum[8][2]) {
   const uint32_t *w = bnn_bconv2d_weights_of(t, pass), *x[8];
   for (int p = 0; p < n; p++) x[p] = bnn_bconv2d_patch(t, &t->pixels[first + (uint32_t)p], pass);
-  for (uint32_t i = 0; i < t->run_words; i++, w += vectors * LANES) {
-    __m512i weight[4];
+  for (uint32_t i = 0; i < t->words; i++, w += vectors * LANES) {
+    __m512i weight[2];
     for (int v = 0; v < vectors; v++) weight[v] = _mm512_loadu_si512(w + v * LANES);
     for (int p = 0; p < n; p++) {
       const __m512i word = _mm512_set1_epi32((int)x[p][i]);
@@ -25,6 +28,33 @@ INLINE void count(const struct bnn_bconv2d_tile *t, uint32_t first, const struct
         sum[p][v] = _mm512_add_epi32(sum[p][v], _mm512_popcnt_epi32(_mm512_xor_si512(word, weight[v])));
     }
   }
+}
+
+/* The same of patches with parity: see enum bnn_bconv2d_form. */
+INLINE void count_parity(const struct bnn_bconv2d_tile *t, uint32_t first, const struct bnn_bconv2d_pass *pass,
+                         const int vectors, const int n, __m512i sum[8][2]) {
+  const uint32_t *w = bnn_bconv2d_weights_of(t, pass), *x[8];
+  const size_t row = t->row_step, parity = t->parity_step;
+  __m512i carry[8][2];
+  for (int p = 0; p < n; p++) {
+    x[p] = bnn_bconv2d_patch(t, &t->pixels[first + (uint32_t)p], pass);
+    for (int v = 0; v < vectors; v++) carry[p][v] = _mm512_setzero_si512();
+  }
+  for (uint32_t i = 0; i < t->words / 3; i++, w += 3 * vectors * LANES) {
+    __m512i weight[3][2];
+    for (int j = 0; j < 3; j++)
+      for (int v = 0; v < vectors; v++) weight[j][v] = _mm512_loadu_si512(w + (j * vectors + v) * LANES);
+    for (int p = 0; p < n; p++)
+      for (int v = 0; v < vectors; v++) {
+        const __m512i a = _mm512_xor_si512(_mm512_set1_epi32((int)x[p][i]), weight[0][v]);
+        const __m512i b = _mm512_xor_si512(_mm512_set1_epi32((int)x[p][row + i]), weight[1][v]);
+        const __m512i s = _mm512_xor_si512(_mm512_set1_epi32((int)x[p][parity + i]), weight[2][v]);
+        sum[p][v] = _mm512_add_epi32(sum[p][v], _mm512_popcnt_epi32(s));
+        carry[p][v] = _mm512_add_epi32(carry[p][v], _mm512_popcnt_epi32(_mm512_ternarylogic_epi32(a, b, s, MAJORITY)));
+      }
+  }
+  for (int p = 0; p < n; p++)
+    for (int v = 0; v < vectors; v++) sum[p][v] = _mm512_add_epi32(sum[p][v], _mm512_slli_epi32(carry[p][v], 1));
 }
 
 /* The output transform of a vector of channels: loaded once for all pixels, since a load of 512 bits takes a cycle. */
@@ -50,7 +80,7 @@ INLINE __m512 apply(const struct transform *f, const bool bounded, __m512 value)
 
 /* A vector of channels of n pixels, from the tile's pixel `first` on. */
 INLINE void write_floats(const struct bnn_bconv2d_tile *t, uint32_t first, const int v, const int n, const bool narrow,
-                         const bool bounded, __m512i sum[8][4]) {
+                         const bool bounded, __m512i sum[8][2]) {
   const struct transform f = load_transform(t, v, bounded);
   for (int p = 0; p < n; p++) {
     const uint32_t pixel = first + (uint32_t)p;
@@ -63,7 +93,7 @@ INLINE void write_floats(const struct bnn_bconv2d_tile *t, uint32_t first, const
 }
 
 INLINE void write_bits(const struct bnn_bconv2d_tile *t, uint32_t first, const int v, const int n, const bool narrow,
-                       __m512i sum[8][4]) {
+                       __m512i sum[8][2]) {
   for (int p = 0; p < n; p++) {
     const uint32_t pixel = first + (uint32_t)p;
     const int32_t *limit = narrow ? NULL : bnn_bconv2d_base(t, &t->pixels[pixel]) + v * LANES;
@@ -73,33 +103,41 @@ INLINE void write_bits(const struct bnn_bconv2d_tile *t, uint32_t first, const i
   }
 }
 
-INLINE void pixels(const struct bnn_bconv2d_tile *t, uint32_t first, const int vectors, const int n, const bool narrow,
-                   const bool f32, const bool bounded) {
-  __m512i sum[8][4];
+INLINE void pixels(const struct bnn_bconv2d_tile *t, uint32_t first, const int vectors, const int n, const bool parity,
+                   const bool narrow, const bool f32, const bool bounded) {
+  __m512i sum[8][2];
   for (int p = 0; p < n; p++) {
     const int32_t *start = narrow ? bnn_bconv2d_start(t, &t->pixels[first + (uint32_t)p]) : NULL;
     for (int v = 0; v < vectors; v++) sum[p][v] = narrow ? _mm512_loadu_si512(start + v * LANES) : _mm512_setzero_si512();
   }
-  if (narrow) count(t, first, NULL, vectors, n, sum);
+  if (narrow) parity ? count_parity(t, first, NULL, vectors, n, sum) : count(t, first, NULL, vectors, n, sum);
   for (uint32_t i = 0; !narrow && i < t->pass_count; i++) {
     for (int p = 0; p < n; p++)
       for (int v = 0; v < vectors; v++) sum[p][v] = _mm512_sll_epi32(sum[p][v], _mm_cvtsi32_si128((int)t->passes[i].doubled));
-    count(t, first, &t->passes[i], vectors, n, sum);
+    const struct bnn_bconv2d_pass *pass = &t->passes[i];
+    parity ? count_parity(t, first, pass, vectors, n, sum) : count(t, first, pass, vectors, n, sum);
   }
   for (int v = 0; v < vectors; v++)
     f32 ? write_floats(t, first, v, n, narrow, bounded, sum) : write_bits(t, first, v, n, narrow, sum);
 }
 
-INLINE void band(const struct bnn_bconv2d_tile *tile, const int vectors, const int nr, const bool narrow, const bool f32,
-                 const bool bounded) {
+INLINE void band(const struct bnn_bconv2d_tile *tile, const int vectors, const int nr, const bool parity, const bool narrow,
+                 const bool f32, const bool bounded) {
   const struct bnn_bconv2d_tile t = *tile; /* a copy of its own, which no store can change */
   uint32_t p = 0;
-  for (; p + (uint32_t)nr <= t.pixel_count; p += (uint32_t)nr) pixels(&t, p, vectors, nr, narrow, f32, bounded);
-  for (; p < t.pixel_count; p++) pixels(&t, p, vectors, 1, narrow, f32, bounded);
+  for (; p + (uint32_t)nr <= t.pixel_count; p += (uint32_t)nr) pixels(&t, p, vectors, nr, parity, narrow, f32, bounded);
+  for (; p < t.pixel_count; p++) pixels(&t, p, vectors, 1, parity, narrow, f32, bounded);
 }
 
-TARGET void bnn_bconv2d_64x4_avx512(const struct bnn_bconv2d_tile *t) { BNN_BCONV2D_SPECIALISE(t, band, t, 4, 4); }
-TARGET void bnn_bconv2d_16x8_avx512(const struct bnn_bconv2d_tile *t) { BNN_BCONV2D_SPECIALISE(t, band, t, 1, 8); }
+INLINE void run(const struct bnn_bconv2d_tile *t, const int vectors, const int nr) {
+  if (t->parity_step)
+    BNN_BCONV2D_SPECIALISE(t, band, t, vectors, nr, true);
+  else
+    BNN_BCONV2D_SPECIALISE(t, band, t, vectors, nr, false);
+}
+
+TARGET void bnn_bconv2d_32x4_avx512(const struct bnn_bconv2d_tile *t) { run(t, 2, 4); }
+TARGET void bnn_bconv2d_16x8_avx512(const struct bnn_bconv2d_tile *t) { run(t, 1, 8); }
 
 #else
 typedef int bnn_bconv2d_avx512_is_empty;

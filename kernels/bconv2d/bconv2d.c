@@ -79,12 +79,13 @@ static const uint32_t *lay_out(const struct run *run, const struct bnn_band *ban
   uint32_t *copy = (uint32_t *)(void *)(run->scratch + run->plan->scratch.patches);
   uint32_t *split = (uint32_t *)(void *)(run->scratch + run->plan->scratch.split);
   const uint32_t *first = NULL;
+  const bool nibbles = plan->kernel->form == BNN_BCONV2D_NIBBLES;
   for (uint32_t plane = 0; plane < planes; plane++) {
     const uint32_t *words = bnn_patches_lay_out(p, band, run->x + plane * plane_words, copy + plane * copy_words);
-    if (plan->kernel->split) split_words(words, extent, split + plane * 2 * extent);
+    if (nibbles) split_words(words, extent, split + plane * 2 * extent);
     if (!plane) first = words;
   }
-  if (plan->kernel->split) {
+  if (nibbles) {
     *step = 2 * extent * sizeof(uint32_t);
     return split;
   }
@@ -103,7 +104,9 @@ static void run_band(const struct run *run, const struct bnn_band *band, uint32_
       .x = x,
       .pixels = table(run, run->plan->layout.pixels, list * run->plan->layout.list_bytes),
       .pixel_count = (band->end - band->begin) * plan->patches.out_w,
-      .run_words = bnn_bconv2d_run_words(plan),
+      .words = bnn_bconv2d_words(plan),
+      .row_step = plan->patches.between_runs,
+      .parity_step = plan->patches.parity,
       .passes = table(run, run->plan->layout.passes, 0),
       .pass_count = plan->passes,
       .x_step = x_step,

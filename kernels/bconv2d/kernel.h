@@ -24,9 +24,24 @@ struct bnn_bconv2d_pass {
 #define BNN_BCONV2D_ZERO 0x4B400000
 static const float bnn_bconv2d_zero = 0x1.8p23f;
 
+/* What the words of patches and weights are to a kernel.
+ *
+ * PARITY, where a window has three rows: of the words a, b, c of one column, c is replaced by a ^ b ^ c, in x and in w. The
+ * differences d = x ^ w of the three follow: d_a, d_b and their parity s = d_a ^ d_b ^ d_c, for the XOR of parities is the
+ * parity of XORs. A full adder's sum is s, and its carry, the majority, a function of d_a, d_b and s, so that
+ *   popcount(d_a) + popcount(d_b) + popcount(d_c) = popcount(s) + 2 * popcount(majority(d_a, d_b, s)):
+ * three XOR, one logic function of three inputs, two popcounts and two additions, eight operations for three words and not
+ * nine. */
+enum bnn_bconv2d_form {
+  BNN_BCONV2D_WORDS,   /* themselves */
+  BNN_BCONV2D_NIBBLES, /* each taken apart into two, its low and its high nibbles (see avx2.c) */
+  BNN_BCONV2D_PARITY,  /* those of the third row replaced by the parity of all three; if there are not three, themselves */
+};
+
 /* The work of one kernel call: mr output channels at every pixel of a band.
  *
- * A patch is one run of run_words words; popcount sums the bits of x ^ w over it. Weights are packed for the inner loop: for
+ * A patch is `words` words; popcount sums the bits of x ^ w over them. They are one run, or with BNN_BCONV2D_PARITY three.
+ * Weights are packed for the inner loop: for
  * each `lanes` channels of the tile, chunks of kr words, [kr words of one channel][of the next] ...; what is left of the run
  * follows in chunks of kr / 2, kr / 4 ... words.
  *
@@ -47,7 +62,8 @@ struct bnn_bconv2d_tile {
   const uint32_t *x;
   const struct bnn_bconv2d_pixel *pixels;
   uint32_t pixel_count;
-  uint32_t run_words;
+  uint32_t words;
+  uint32_t row_step, parity_step; /* where a patch has three runs: words from the first to the others; else parity_step is 0 */
   const uint32_t *weights;
   const struct bnn_bconv2d_pass *passes;
   uint32_t pass_count;
@@ -100,14 +116,14 @@ struct bnn_bconv2d_kernel {
   uint32_t mr, nr;     /* channels (a multiple of 8) and pixels of a tile */
   uint32_t lanes, kr;  /* channels and words (a power of 2) that the inner loop takes at once: how weights are packed */
   uint32_t sum_bits; /* of a narrow sum: 16 or 32 */
-  bool split; /* x and weights come with each word taken apart into two, its low and its high nibbles (see avx2.c) */
+  enum bnn_bconv2d_form form;
   bnn_bconv2d_tile_fn *run;
 };
 
 /* The low (half 0) or the high nibbles of a word's bytes. */
 static inline uint32_t bnn_bconv2d_nibbles(uint32_t word, size_t half) { return word >> (half ? 4 : 0) & 0x0F0F0F0Fu; }
 
-#define BNN_BCONV2D(mr, nr, lanes, kr, split, sum_bits, isa, ISA, TUNING) bnn_bconv2d_tile_fn bnn_bconv2d_##mr##x##nr##_##isa;
+#define BNN_BCONV2D(mr, nr, lanes, kr, form, sum_bits, isa, ISA, TUNING) bnn_bconv2d_tile_fn bnn_bconv2d_##mr##x##nr##_##isa;
 #include "bconv2d/kernels.inc"
 #undef BNN_BCONV2D
 

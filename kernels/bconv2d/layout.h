@@ -10,13 +10,13 @@ static inline size_t bnn_bconv2d_entry(const struct bnn_bconv2d_plan *plan) {
   return plan->narrow ? plan->kernel->sum_bits / 8 : sizeof(int32_t);
 }
 
-/* Bytes of a word of input, and words of a run, as the kernel reads them. */
-static inline uint32_t bnn_bconv2d_word_bytes(const struct bnn_bconv2d_plan *plan) {
-  return (uint32_t)sizeof(uint32_t) * (plan->kernel->split ? 2 : 1);
+/* Words that the kernel reads for each of a patch or a filter; words of a patch, as it reads them. */
+static inline uint32_t bnn_bconv2d_parts(const struct bnn_bconv2d_plan *plan) {
+  return plan->kernel->form == BNN_BCONV2D_NIBBLES ? 2 : 1;
 }
 
-static inline uint32_t bnn_bconv2d_run_words(const struct bnn_bconv2d_plan *plan) {
-  return plan->patches.run_words * (plan->kernel->split ? 2 : 1);
+static inline uint32_t bnn_bconv2d_words(const struct bnn_bconv2d_plan *plan) {
+  return bnn_patches_words(&plan->patches) * bnn_bconv2d_parts(plan);
 }
 
 /* What all planes of a tensor count together. */

@@ -56,7 +56,7 @@ INLINE void count(const struct bnn_bconv2d_tile *t, const struct bnn_bconv2d_pix
   const char *x = (const char *)t->x + (pass ? pass->x * t->x_step : 0), *next = x + KR * sizeof *w;
   size_t at[4];
   for (int p = 0; p < n; p++) at[p] = pixel[p].patch;
-  for (uint32_t left = t->run_words / (2 * KR), now; left; left -= now) {
+  for (uint32_t left = t->words / (2 * KR), now; left; left -= now) {
     now = wide && left > PAIRS ? PAIRS : left;
     for (uint32_t i = now; i; i--, w += 2 * MR * KR, x += 32, next += 32) {
       for (int p = 0; p < n; p++) sum[p] = vpadalq_u8(sum[p], count128(words4(x + at[p]), w));
@@ -67,17 +67,17 @@ INLINE void count(const struct bnn_bconv2d_tile *t, const struct bnn_bconv2d_pix
     }
     for (int p = 0; wide && p < n; p++) widen(&total[p], &sum[p]);
   }
-  if (t->run_words & 4) {
+  if (t->words & 4) {
     for (int p = 0; p < n; p++) sum[p] = vpadalq_u8(sum[p], count128(words4(x + at[p]), w));
     w += MR * 4;
     x += 16;
   }
-  if (t->run_words & 2) {
+  if (t->words & 2) {
     for (int p = 0; p < n; p++) sum[p] = vpadalq_u8(sum[p], count64(words2(x + at[p]), w));
     w += MR * 2;
     x += 8;
   }
-  if (t->run_words & 1)
+  if (t->words & 1)
     for (int p = 0; p < n; p++) sum[p] = vpadalq_u8(sum[p], count32(word1(x + at[p]), w));
   for (int p = 0; wide && p < n; p++) widen(&total[p], &sum[p]);
 }

@@ -76,7 +76,7 @@ INLINE void count(const struct bnn_bconv2d_tile *t, const struct bnn_bconv2d_pix
                   const struct bnn_bconv2d_pass *pass, const bool fresh, counts total) {
   const uint32_t *x[NR] = {bnn_bconv2d_patch(t, pixel[0], pass), bnn_bconv2d_patch(t, pixel[1], pass)};
   const uint32_t *w = bnn_bconv2d_weights_of(t, pass);
-  uint32_t left = t->run_words;
+  uint32_t left = t->words;
   for (int i = 0; !fresh && i < NR * VECTORS; i++) {
     uint32x4_t *to = &total[i / VECTORS][i % VECTORS];
     *to = vshlq_u32(*to, vdupq_n_s32((int32_t)pass->doubled));

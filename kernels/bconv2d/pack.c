@@ -18,37 +18,50 @@ static uint32_t popcount(uint32_t word) {
 
 /* Words of a filter, all planes. */
 static size_t filter_words(const struct bnn_bconv2d_plan *plan) {
-  return (size_t)plan->patches.run_words * plan->problem.w_planes.count;
+  return (size_t)bnn_patches_words(&plan->patches) * plan->problem.w_planes.count;
 }
 
-/* Where word i of a run lies in a filter: a run goes through the kernel's columns, their rows, their channels. */
+/* Words from a row of a filter to the next. */
+static uint32_t row_words(const struct bnn_bconv2d_plan *plan) {
+  return plan->problem.window.kernel_w * plan->problem.w_planes.count * plan->patches.group_words;
+}
+
+/* Where word i of a patch lies in a filter. A patch goes through the kernel's columns, their rows, their channels; with
+ * BNN_PARITY through the columns, their channels, their rows. */
 static uint32_t word_at(const struct bnn_bconv2d_plan *plan, uint32_t plane, uint32_t i) {
-  const struct bnn_window *w = &plan->problem.window;
-  const uint32_t words = plan->patches.group_words, row = i / words % w->kernel_h, column = i / words / w->kernel_h;
-  return ((row * w->kernel_w + column) * plan->problem.w_planes.count + plane) * words + i % words;
+  const uint32_t words = plan->patches.group_words, rows = plan->problem.window.kernel_h, column = i / words / rows;
+  const bool parity = plan->patches.layout == BNN_PARITY;
+  const uint32_t row = (parity ? i : i / words) % rows, word = (parity ? i / rows : i) % words;
+  return row * row_words(plan) + (column * plan->problem.w_planes.count + plane) * words + word;
+}
+
+/* Word i of a patch as the kernel reads it, from the word of the filter that word_at names. */
+static uint32_t packed_word(const struct bnn_bconv2d_plan *plan, uint32_t i, const uint32_t *word) {
+  if (plan->kernel->form == BNN_BCONV2D_NIBBLES) return bnn_bconv2d_nibbles(*word, i % 2);
+  if (plan->patches.layout != BNN_PARITY || i % 3 < 2) return *word;
+  const size_t row = row_words(plan);
+  const uint32_t *first = word - 2 * row;
+  return first[0] ^ first[row] ^ first[2 * row];
 }
 
 /* One plane of `lanes` channels, of which `filters` exist. */
 static void pack_lanes(const struct bnn_bconv2d_plan *plan, const uint32_t *filter, uint32_t plane, uint32_t filters,
                        uint32_t *packed) {
-  const uint32_t run = bnn_bconv2d_run_words(plan), lanes = plan->kernel->lanes;
-  const bool split = plan->kernel->split;
+  const uint32_t run = bnn_bconv2d_words(plan), lanes = plan->kernel->lanes;
   uint32_t chunk = plan->kernel->kr;
   for (uint32_t at = 0; at < run; at += chunk, packed += lanes * chunk) {
     while (run - at < chunk) chunk /= 2;
     for (uint32_t i = 0; i < chunk; i++) {
-      const uint32_t *word = filter + word_at(plan, plane, split ? (at + i) / 2 : at + i);
-      for (uint32_t c = 0; c < filters && c < lanes; c++) {
-        const uint32_t value = word[c * filter_words(plan)];
-        packed[c * chunk + i] = split ? bnn_bconv2d_nibbles(value, (at + i) % 2) : value;
-      }
+      const uint32_t *word = filter + word_at(plan, plane, (at + i) / bnn_bconv2d_parts(plan));
+      for (uint32_t c = 0; c < filters && c < lanes; c++)
+        packed[c * chunk + i] = packed_word(plan, at + i, word + c * filter_words(plan));
     }
   }
 }
 
 static void pack_weights(const struct bnn_bconv2d_plan *plan, const struct bnn_bconv2d_layout *l, const uint32_t *filters,
                          uint32_t *packed) {
-  const uint32_t mr = plan->kernel->mr, lanes = plan->kernel->lanes, run = bnn_bconv2d_run_words(plan);
+  const uint32_t mr = plan->kernel->mr, lanes = plan->kernel->lanes, run = bnn_bconv2d_words(plan);
   for (uint32_t i = 0; i < l->filters_padded; i += lanes) {
     const uint32_t group = i / (l->group_tiles * mr), channel = i % (l->group_tiles * mr);
     const uint32_t *filter = filters + ((size_t)group * l->group_filters + channel) * filter_words(plan);
@@ -144,7 +157,8 @@ static void pack_pixels(const struct bnn_bconv2d_plan *plan, const struct bnn_bc
                         const struct bnn_bconv2d_weights *weights, char *out) {
   const struct bnn_patches *p = &plan->patches;
   const struct bnn_axis y = bnn_axis_y(p), x = bnn_axis_x(p);
-  const uint32_t word = bnn_bconv2d_word_bytes(plan), row_bytes = l->filters_padded * (uint32_t)bnn_bconv2d_entry(plan);
+  const uint32_t word = (uint32_t)sizeof(uint32_t) * bnn_bconv2d_parts(plan);
+  const uint32_t row_bytes = l->filters_padded * (uint32_t)bnn_bconv2d_entry(plan);
   uint32_t *lists = (uint32_t *)(void *)(out + l->lists);
   for (uint32_t i = 1; i < p->bands; i++) lists[i] = lists[i - 1] + bnn_bconv2d_starts_list(plan, i);
   for (uint32_t i = 0, class_y = 0; i < y.out; i++) {

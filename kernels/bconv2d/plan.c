@@ -3,9 +3,9 @@
 #include "bconv2d/layout.h"
 
 static const struct bnn_bconv2d_kernel rows[] = {
-#define BNN_BCONV2D(mr, nr, lanes, kr, split, sum_bits, isa, ISA, TUNING)                                           \
+#define BNN_BCONV2D(mr, nr, lanes, kr, form, sum_bits, isa, ISA, TUNING)                                            \
   {{"bconv2d", "bconv2d_" #mr "x" #nr "_" #isa, BNN_ISA_##ISA, BNN_TUNING_##TUNING}, mr, nr, lanes, kr, sum_bits, \
-   split, bnn_bconv2d_##mr##x##nr##_##isa},
+   BNN_BCONV2D_##form, bnn_bconv2d_##mr##x##nr##_##isa},
 #include "bconv2d/kernels.inc"
 #undef BNN_BCONV2D
 };
@@ -16,6 +16,7 @@ const struct bnn_family bnn_bconv2d_family = {"bconv2d", rows, sizeof rows / siz
 enum {
   BAND_PIXELS = 96, /* enough to use a tile's weights well, few enough that patches and half-written lines of output stay
                        in the first cache from one tile to the next */
+  PARITY_PIXELS = 384, /* rows of input that a band shares are copied once then, and its tiles write whole lines of floats */
   MIN_UNITS = 16,   /* so that a handful of threads share even a small image evenly */
   EXACT_FLOAT = 1 << 24, /* beyond which floats are no longer every integer */
   NARROW_WORDS_16 = 1023,  /* of a run whose sums, and a limit beyond them, fit a signed 16-bit number */
@@ -33,7 +34,7 @@ static struct bnn_bconv2d_layout layout_of(const struct bnn_bconv2d_plan *plan) 
   l.group_filters = p->filters / p->groups;
   l.group_tiles = ceil_div(l.group_filters, plan->kernel->mr);
   l.filters_padded = p->groups * l.group_tiles * plan->kernel->mr;
-  l.plane_words = (size_t)plan->kernel->mr * bnn_bconv2d_run_words(plan);
+  l.plane_words = (size_t)plan->kernel->mr * bnn_bconv2d_words(plan);
   l.tile_words = l.plane_words * p->w_planes.count;
   const size_t table = align64(l.filters_padded * sizeof(float));
   const bool indexes = bnn_bconv2d_indexes(p), f32 = p->output == BNN_BCONV2D_F32 || indexes;
@@ -57,7 +58,7 @@ static struct bnn_bconv2d_scratch scratch_of(const struct bnn_bconv2d_plan *plan
   s.patches = 0;
   const size_t extent = bnn_patches_extent(&plan->patches, plan->patches.band_rows), planes = plan->problem.x_planes.count;
   s.split = s.patches + align64(planes * bnn_patches_bytes(&plan->patches));
-  s.aside = s.split + (plan->kernel->split ? align64(planes * 2 * extent * sizeof(uint32_t)) : 0);
+  s.aside = s.split + (plan->kernel->form == BNN_BCONV2D_NIBBLES ? align64(planes * 2 * extent * sizeof(uint32_t)) : 0);
   s.bits = s.aside + align64(pixels * plan->kernel->mr * sizeof(float));
   s.end = s.bits + align64(plan->problem.y_planes.count * plan->kernel->mr / 8);
   return s;
@@ -112,12 +113,14 @@ bool bnn_bconv2d_plan(struct bnn_bconv2d_plan *plan, const struct bnn_bconv2d_pr
   plan->patches = (struct bnn_patches){p->window, p->batch, p->in_h, p->in_w, p->out_h, p->out_w,
                                        .pixel_words = p->x_planes.count * ceil_div(p->channels, 32),
                                        .group_words = ceil_div(p->channels / p->groups, 32)};
-  bnn_patches_plan(&plan->patches, BNN_COLUMNS, BAND_PIXELS, plan->kernel->nr);
+  const bool parity = plan->kernel->form == BNN_BCONV2D_PARITY && p->window.kernel_h == 3;
+  bnn_patches_plan(&plan->patches, parity ? BNN_PARITY : BNN_COLUMNS, parity ? PARITY_PIXELS : BAND_PIXELS,
+                   plan->kernel->nr);
   const bool even = p->channels / p->groups % 2 == 0, limits = p->output == BNN_BCONV2D_BITS && !bnn_bconv2d_indexes(p);
   const uint32_t narrow_words = plan->kernel->sum_bits == 16 ? NARROW_WORDS_16 : NARROW_WORDS_32;
-  plan->narrow = plan->passes == 1 && plan->patches.run_words <= narrow_words && (even || limits);
+  plan->narrow = plan->passes == 1 && bnn_patches_words(&plan->patches) <= narrow_words && (even || limits);
   const int64_t worth = (int64_t)bnn_bconv2d_worth(&p->x_planes) * bnn_bconv2d_worth(&p->w_planes);
-  if (bnn_bconv2d_indexes(p) && worth * plan->patches.run_words * 32 >= EXACT_FLOAT) return false;
+  if (bnn_bconv2d_indexes(p) && worth * bnn_patches_words(&plan->patches) * 32 >= EXACT_FLOAT) return false;
   plan->classes_y = count_classes(plan, bnn_axis_y(&plan->patches));
   plan->classes_x = count_classes(plan, bnn_axis_x(&plan->patches));
   plan->lists = 1;

@@ -27,15 +27,15 @@ INLINE void band(const struct bnn_bconv2d_tile *tile, const bool narrow, const b
       const struct bnn_bconv2d_pass *pass = narrow ? NULL : &t.passes[n];
       const uint32_t *x = bnn_bconv2d_patch(&t, &t.pixels[p], pass), *w = bnn_bconv2d_weights_of(&t, pass);
       for (uint32_t c = 0; c < MR && !narrow; c++) sum[c] <<= pass->doubled;
-      for (const uint32_t *end = x + t.run_words / (2 * KR) * (2 * KR); x != end; x += 2 * KR, w += 2 * MR * KR) {
+      for (const uint32_t *end = x + t.words / (2 * KR) * (2 * KR); x != end; x += 2 * KR, w += 2 * MR * KR) {
         count(x, w, sum);
         count(x + KR, w + MR * KR, sum);
       }
-      if (t.run_words & KR) {
+      if (t.words & KR) {
         count(x, w, sum);
         x += KR, w += MR * KR;
       }
-      for (uint32_t c = 0; t.run_words % KR && c < MR; c++) sum[c] += (uint64_t)__builtin_popcount(*x ^ w[c]);
+      for (uint32_t c = 0; t.words % KR && c < MR; c++) sum[c] += (uint64_t)__builtin_popcount(*x ^ w[c]);
     }
     uint32_t popcounts[MR];
     for (uint32_t c = 0; c < MR; c++) popcounts[c] = (uint32_t)sum[c];

@@ -45,7 +45,7 @@ INLINE void band(const struct bnn_bconv2d_tile *tile, const bool narrow, const b
       const struct bnn_bconv2d_pass *pass = narrow ? NULL : &t.passes[n];
       const uint32_t *x = bnn_bconv2d_patch(&t, &t.pixels[p], pass), *w = bnn_bconv2d_weights_of(&t, pass);
       for (uint32_t c = 0; c < MR && !narrow; c++) count[c] <<= pass->doubled;
-      for (uint32_t first = 0; first < MR; first += LANES) w = count_lanes(x, w, t.run_words, count + first);
+      for (uint32_t first = 0; first < MR; first += LANES) w = count_lanes(x, w, t.words, count + first);
     }
     f32 ? write_floats(&t, p, count, MR, narrow, bounded) : write_bits(&t, p, count, MR, narrow);
   }

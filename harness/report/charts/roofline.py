@@ -75,7 +75,12 @@ def chart(run: Run, device: Device) -> Chart | None:
         title="Roofline",
         description="A dot is a layer; the lines are what this board can do at most, measured on it. Under the flat "
         "part arithmetic is the limit; under the slope it is memory, unless the data stay in a cache."
-        + (f" {above} of {len(found)} lie above: the board was busier while its peaks were measured." if above else ""),
+        + (
+            f" {above} of {len(found)} lie above: the board was busier while its peaks were measured, or their kernel "
+            "takes fewer operations than the loop that measures them."
+            if above
+            else ""
+        ),
         svg=draw(plot(layers, 240), f"Roofline of {words.place(device)}"),
         header=("layer", "runs as", "MACs a byte", "GMAC/s", "of the peak"),
         rows=tuple(

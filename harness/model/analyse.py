@@ -10,7 +10,7 @@ from typing import Any, Literal
 import numpy as np
 
 from harness.model import transfer, values
-from harness.model.graph import Graph, Node
+from harness.model.graph import Array, Graph, Node
 from harness.model.reasons import REASONS
 from harness.model.reference import integer
 from harness.model.spread import Spread, spread_of
@@ -84,6 +84,8 @@ def _verdict(graph: Graph, node: Node, known: Mapping[str, Values]) -> Verdict:
     data = integer.weights(graph.tensors, node)
     spread = spread_of(graph.tensors[weight]) if data is not None else Spread(0, np.zeros(1), np.ones(1))
     grid = arriving.grid
+    if grid is None and data is not None and spread.count and _few_by_chance(spread, data):
+        spread = Spread(0, spread.centre, spread.scale)
     planes = (grid.planes if grid else 1) * (spread.grid.planes if spread.count else 1)
     words: dict[str, Any] = {
         "activation": str(arriving),
@@ -112,6 +114,11 @@ def _verdict(graph: Graph, node: Node, known: Mapping[str, Values]) -> Verdict:
     )
 
 
+def _few_by_chance(spread: Spread, kernel: Array) -> bool:
+    """Whether filters have two values each because they have no more than two weights, and not the same two."""
+    return kernel[0].size <= 2 and not all(np.all(part == part[0]) for part in (spread.scale, spread.centre))
+
+
 def _code(
     graph: Graph, node: Node, known: Mapping[str, Values], arriving: Values, spread: Spread, words: dict[str, Any]
 ) -> str:
@@ -127,7 +134,7 @@ def _code(
             return "float-layer"
         blocked = _quantiser_behind(graph, node, known)
         if blocked is not None:
-            words["quantiser"], words["between"] = repr(blocked[0]), repr(blocked[1])
+            words["quantiser"], words["between"] = blocked
             return "op-between"
         return "activation-real"
     if not spread.count:
@@ -210,6 +217,12 @@ def _reads_input(graph: Graph, node: Node) -> bool:
     return False
 
 
+def _called(node: Node) -> str:
+    """The name of a node; with its class where the name alone says nothing of what it is."""
+    plain = not node.layer or node.layer.lower() in node.name.lower().replace("_", "")
+    return repr(node.name) if plain else f"{node.name!r} ({node.layer})"
+
+
 def _sign_behind(graph: Graph, node: Node, known: Mapping[str, Values]) -> str | None:
     """The sign of real numbers that gives a layer three values, if one does."""
     producers = graph.producers()
@@ -225,7 +238,8 @@ def _sign_behind(graph: Graph, node: Node, known: Mapping[str, Values]) -> str |
 
 
 def _quantiser_behind(graph: Graph, node: Node, known: Mapping[str, Values]) -> tuple[str, str] | None:
-    """(the quantiser, the first node after it that undoes it) on the way back from a layer to the layer before."""
+    """(the quantiser, the first node after it that undoes it), as a sentence calls them, between a layer and the one
+    before."""
     producers = graph.producers()
     name = node.inputs[0]
     while name is not None and name in producers:
@@ -234,6 +248,6 @@ def _quantiser_behind(graph: Graph, node: Node, known: Mapping[str, Values]) -> 
             return None
         for source in producer.inputs:
             if source is not None and graph.tensors[source].data is None and known[source].two_valued:
-                return known[source].source, producer.name
+                return repr(known[source].source), _called(producer)
         name = next((i for i in producer.inputs if i is not None and graph.tensors[i].data is None), None)
     return None

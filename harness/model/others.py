@@ -65,26 +65,29 @@ def sentence(outcomes: Mapping[str, Outcome], verdicts: Mapping[str, Verdict]) -
     ours = [name for name, verdict in verdicts.items() if verdict.kind in ON_BITS and name in outcomes]
     theirs = [name for name, outcome in outcomes.items() if outcome == "binary"]
     wrong = [name for name, outcome in outcomes.items() if outcome == "wrong"]
-    parts = []
-    if len(theirs) + len(wrong) < len(ours) or wrong:
-        missed = [name for name in ours if outcomes[name] == "float"]
-        parts.append(f"LCE's converter makes {len(theirs)} of these {len(ours)} layers binary")
-        if missed:
-            why = sorted({_missed(verdicts[name]) for name in missed})
-            parts.append(f"it knows no {' and no '.join(why)}")
-        if wrong:
-            parts.append(f"it turns the ternary input of {len(wrong)} into ±1, and their outputs come out wrong")
-    return "; ".join(parts) + "." if parts else ""
+    if len(theirs) + len(wrong) >= len(ours) and not wrong:
+        return ""
+    missed = [name for name in ours if outcomes[name] == "float"]
+    several = f"would make {len(theirs) or 'none'} of these {len(ours)} layers binary"
+    told = several if len(ours) > 1 else f"would not make {ours[0]!r} binary"
+    parts = [f"LCE's converter {told}" + (" without changing what comes out" if wrong else "")]
+    if missed:
+        parts.append(f"it knows no {' and no '.join(sorted({_missed(verdicts[name]) for name in missed}))}")
+    if wrong:
+        whose = "the ternary input" if len(ours) == 1 else f"the ternary inputs of {len(wrong)}"
+        parts.append(f"it would take {whose} for ±1, and the outputs would be wrong")
+    return "; ".join(parts) + "."
 
 
-def larq(graph: Graph, layers: Mapping[str, tuple[int, int]]) -> str:
-    """What larq's summary says of a net, in one line; empty where the file names no quantisers.
+def larq(graph: Graph, layers: Mapping[str, tuple[int, int]], taken: int, share: float) -> str:
+    """What larq's summary says of a net, and what is true, in one line; empty where the file names no quantisers.
 
     It multiplies each kernel by the precision of its quantiser, counts two numbers a channel for a batch norm and one
     for a PReLU, and calls the MACs of a layer binary where both of its quantisers say one bit (`larq/models.py`).
 
     Args:
         layers: (MACs, weights of the kernel) by layer.
+        taken, share: the bytes that their parameters take, and how much of their MACs runs on bits.
     """
     if not graph.claims:
         return ""
@@ -100,7 +103,8 @@ def larq(graph: Graph, layers: Mapping[str, tuple[int, int]]) -> str:
         size += sum(
             graph.tensors[name].elements * 4 for name in others if name and graph.tensors[name].data is not None
         )
-    return f"larq's summary says {bits // 8 + size:,} bytes and {binary / max(total, 1):.1%} binary MACs."
+    said = f"larq's summary says {bits // 8 + size:,} bytes and {binary / max(total, 1):.1%} binary MACs"
+    return f"{said}; here it is {taken:,} bytes, and {share:.1%} of the MACs run on bits."
 
 
 def _missed(verdict: Verdict) -> str:
@@ -110,7 +114,11 @@ def _missed(verdict: Verdict) -> str:
     if verdict.node.op == "conv2d_transpose":
         return "transposed convolutions"
     if verdict.kind in ("kbit", "ternary"):
-        return f"{verdict.activation} with {verdict.weight}"
+        return f"{verdict.activation} activations with weights {verdict.weight}"
     if verdict.kind == "binary01" or verdict.activation != "±1":
         return f"{verdict.activation} activations"
-    return "depthwise or narrow groups" if verdict.node.params.get("groups", 1) > 1 else "one-dimensional convolutions"
+    return (
+        "depthwise layers and no narrow groups"
+        if verdict.node.params.get("groups", 1) > 1
+        else "one-dimensional convolutions"
+    )

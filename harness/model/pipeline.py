@@ -204,15 +204,15 @@ def prepare(path: Path, objects: Path | None = None, sim: Simulation | str = "")
     found = analyse.verdicts(tidy)
     binary = _through(LOWER, tidy)
     layers = tuple(_layer(tidy, binary, verdict) for verdict in found.values())
-    told = (
-        ()
-        if graph.spiking
-        else (  # neither tool reads spiking networks
-            others.larq(graph, {layer.name: (layer.macs, int(np.prod(layer.kernel_shape))) for layer in layers}),
-            others.sentence(others.lce(tidy, found), found),
-        )
-    )
+    told = () if graph.spiking else (_larq(graph, layers), others.sentence(others.lce(tidy, found), found))
     return Prepared(path.stem, path, graph, binary, layers, tuple(line for line in told if line))
+
+
+def _larq(graph: Graph, layers: Sequence[Layer]) -> str:
+    sizes = {layer.name: (layer.macs, int(np.prod(layer.kernel_shape))) for layer in layers}
+    on_bits = sum(layer.macs for layer in layers if layer.kind in ON_BITS)
+    share = on_bits / max(sum(layer.macs for layer in layers), 1)
+    return others.larq(graph, sizes, sum(layer.param_bytes for layer in layers), share)
 
 
 def twin(prepared: Prepared) -> Prepared:

@@ -50,18 +50,18 @@ _TABLE = (
     Reason("twin", "it belongs to the float twin, which runs every layer in float on purpose"),
     Reason(
         "float-layer",
-        "neither its input ({activation}) nor its weights ({weight}) are quantised",
-        "Give it an input quantiser and a kernel quantiser (QuantConv2D or QuantDense), if accuracy allows.",
+        "neither its input ({activation}) nor its weights ({weight}) keep to a few values",
+        "Quantise both, if accuracy allows: in Larq with QuantConv2D or QuantDense.",
     ),
     Reason(
         "first-layer",
         "it reads the model's input, which is {activation}; its weights are {weight}",
-        "First layers usually stay float: they are small, and quantising the picture costs accuracy.",
+        "First layers usually stay float, since quantising the picture costs accuracy.",
     ),
     Reason(
         "activation-real",
-        "its weights are {weight}, but its input is {activation} (from {source}): no quantiser stands before it",
-        'Give the layer an input quantiser, such as input_quantizer="ste_sign" or DoReFa(k_bit=1).',
+        "its weights are {weight}, but its input is {activation} (from {source}): nothing quantises it to few values",
+        "Quantise its input to two: ste_sign or DoReFa(k_bit=1) in Larq, where(x >= 0, 1, -1) in PyTorch.",
     ),
     Reason(
         "op-between",
@@ -73,7 +73,7 @@ _TABLE = (
         "activation-levels",
         "its weights are {weight}, but its input takes the values {activation} (from {source}): too many, or not "
         "evenly spaced",
-        "Use a quantiser with two values (ste_sign, or DoReFa with k_bit=1), or with 2^k even levels up to k = 4.",
+        "Use a quantiser with two values, or with 2^k even levels up to k = 4: ste_sign or DoReFa in Larq.",
     ),
     Reason(
         "activation-constant",
@@ -82,8 +82,8 @@ _TABLE = (
     ),
     Reason(
         "weight-real",
-        "its input is {activation} (from {source}), but the weights of a filter are {weight}, not two-valued",
-        'Give the layer a kernel quantiser, such as kernel_quantizer="ste_sign", and train again.',
+        "its input is {activation} (from {source}), but its weights ({weight}) do not keep to a few values",
+        'Quantise them to two and train again: kernel_quantizer="ste_sign" in Larq, sign(w) * mean(|w|) in PyTorch.',
     ),
     Reason(
         "weight-computed",

@@ -26,7 +26,7 @@ from harness.report import words
 
 def _prepared(model: Model) -> str:
     sizes = f"{words.size(model.bnn_bytes)} from {words.size(model.source_bytes)}"
-    return f"{model.name}: {words.binary_share(model)} layers binary, {sizes}"
+    return f"{model.name}: {words.binary_claim(model)}, {sizes}"
 
 
 def _ready(event: Ready) -> str:

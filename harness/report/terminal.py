@@ -75,7 +75,7 @@ def explanation(model: Model) -> RenderableType:
         table.add_column(heading, justify="right", no_wrap=True)
     table.add_column("why not binary, and what to change", overflow="fold")
     for layer in model.layers:
-        why = Text(layer.reason_text if layer not in model.binary else "")
+        why = Text("" if layer.kind in ("binary", "binary01") else layer.reason_text)
         if layer.remedy:
             why.append(("\n" if why else "") + f"→ {layer.remedy}{words.gain(layer)}", "dim")
         table.add_row(
@@ -87,7 +87,7 @@ def explanation(model: Model) -> RenderableType:
             why,
         )
     sizes = f"{words.size(model.bnn_bytes)} from {words.size(model.source_bytes)} of {model.source_format}"
-    title = Text.assemble((model.name, "bold"), f": {words.binary_share(model)} layers binary, {sizes}")
+    title = Text.assemble((model.name, "bold"), f": {words.binary_claim(model)}, {sizes}")
     notes = [Text(f"! {note}") for note in model.notes]
     return Group(title, table, *notes, Text())
 

@@ -89,7 +89,7 @@ def _sentence(run: Run, result: Result) -> Sentence:
     if result.ratio is None or result.verdict is None or baseline is None:
         time = words.duration(result.time.estimate) if result.time else "not timed"
         lost = result.problem.what if result.problem else ""
-        binary = "" if baseline else f"{words.binary_share(result.model)} layers binary"
+        binary = "" if baseline else words.binary_claim(result.model)
         rest = _listed("outputs correct", smaller, binary, lost)
         return Sentence("bad" if lost else "plain", "✓", subject, time, rest)
     claim = words.speed(

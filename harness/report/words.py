@@ -83,10 +83,10 @@ def count(number: float) -> str:
 
 
 def gain(layer: Layer) -> str:
-    """What a layer would save as bits, behind the advice: " (35.7 kB and about 1.20 ms less)"; "" for nothing."""
+    """What a layer would save as bits, behind the advice: " As bits: 35.7 kB and about 1.2 ms less."; "" if nothing."""
     saved = [size(layer.saves_bytes)] if layer.saves_bytes else []
     saved += [f"about {duration(layer.saves_ns)}"] if layer.saves_ns else []
-    return f" ({' and '.join(saved)} less)" if saved else ""
+    return f" As bits: {' and '.join(saved)} less." if saved else ""
 
 
 def rate(macs: int, ns: float) -> str:
@@ -179,7 +179,7 @@ def shape(sizes: tuple[int, ...]) -> str:
 
 def kind(layer: Layer) -> str:
     if layer.kind == "kbit":
-        return f"{layer.bits}-bit"
+        return f"{layer.bits}-bit" if layer.bits > 1 else "k-bit weights"
     return KINDS.get(layer.kind, layer.kind)
 
 
@@ -189,7 +189,14 @@ def role(op: str) -> str:
 
 
 def binary_share(model: Model) -> str:
+    """How many layers run on the bit kernels: "2 of 4"."""
     return f"{len(model.binary)} of {len(model.layers)}"
+
+
+def binary_claim(model: Model) -> str:
+    """The same in words, which call binary what takes one bit: "2 of 4 layers binary", "2 of 4 layers on bits"."""
+    one = all(layer.kind in ("binary", "binary01") for layer in model.binary)
+    return f"{binary_share(model)} layers {'binary' if one else 'on bits'}"
 
 
 def title(run: Run) -> str:

@@ -10,10 +10,11 @@
 #include <math.h>
 #include <string.h>
 
+/* Adds neighbours of 1, 2 and 4 bits, then all bytes: without a branch, so that compilers vectorise it. */
 static uint32_t popcount(uint32_t word) {
-  uint32_t count = 0;
-  for (; word; word &= word - 1) count++;
-  return count;
+  word -= word >> 1 & 0x55555555u;
+  word = (word & 0x33333333u) + (word >> 2 & 0x33333333u);
+  return ((word + (word >> 4)) & 0x0f0f0f0fu) * 0x01010101u >> 24;
 }
 
 /* Words of a filter, all planes. */
@@ -90,6 +91,12 @@ static void pack_passes(const struct bnn_bconv2d_plan *plan, struct bnn_bconv2d_
   }
 }
 
+static int32_t set_bits(const uint32_t *words, uint32_t count) {
+  uint32_t bits = 0;
+  for (uint32_t i = 0; i < count; i++) bits += popcount(words[i]);
+  return (int32_t)bits;
+}
+
 /* What a filter's taps outside the image would add to popcount, and the channels of its taps inside, by their worth. */
 struct tap_sums {
   int32_t outside_bits, inside_channels;
@@ -106,8 +113,8 @@ static struct tap_sums sum_taps(const struct bnn_bconv2d_plan *plan, const struc
       if (p->border == BNN_BORDER_ONE || (bnn_bconv2d_inside(&y, out_y, ky) && bnn_bconv2d_inside(&x, out_x, kx)))
         sums.inside_channels += x_worth * w_worth * (int32_t)l->group_channels;
       else
-        for (uint32_t i = 0; i < l->group_words * p->w_planes.count; i++)
-          sums.outside_bits += (x_worth << exponent(&p->w_planes, i / l->group_words)) * (int32_t)popcount(filter[i]);
+        for (uint32_t plane = 0; plane < p->w_planes.count; plane++)
+          sums.outside_bits += (x_worth << exponent(&p->w_planes, plane)) * set_bits(filter + plane * l->group_words, l->group_words);
     }
   return sums;
 }

@@ -14,6 +14,8 @@ from harness.model import shapes
 
 MOST = 64
 """Times along one axis: inputs of the concatenation that it becomes."""
+LONGEST = 4096
+"""Indices along one axis, each of which may become a node."""
 
 
 class Emit(Protocol):

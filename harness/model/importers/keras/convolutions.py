@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Layers with weights: convolutions, dense layers, and batch normalisation, which is a multiplication and an addition.
+"""Layers with weights: convolutions and dense layers.
 
 Keras keeps kernels as [kh, kw, in, out]; the graph wants OHWI. One-dimensional layers run as images of height 1.
 """
@@ -11,7 +11,6 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.errors import ModelError
 from harness.model import shapes
 from harness.model.importers.keras import quantizers
 from harness.model.importers.keras.activations import activate, quantized
@@ -213,33 +212,3 @@ def dense(site: Site) -> str:
 
     constants = site.constants(make)
     return activate(site, site.node("dense", (x, constants["kernel"], constants.get("bias")), **UNBOUNDED))
-
-
-def batch_normalization(site: Site) -> str:
-    """y = gamma * (x - mean) / sqrt(variance + epsilon) + beta, folded into x * scale + offset in float64."""
-    fields, shape = site.fields, site.shape
-    axis = fields.raw("axis", -1)
-    if axis not in (-1, len(shape) - 1, [-1], [len(shape) - 1]):
-        raise site.unsupported("batch normalisation along another axis than the last", "Keep the channels last.")
-    if fields.raw("renorm") or fields.raw("virtual_batch_size"):
-        raise site.unsupported("batch renormalisation or a virtual batch")
-    epsilon = fields.number("epsilon", 1e-3)
-    names = [("gamma", fields.flag("scale", True)), ("beta", fields.flag("center", True))]
-    wanted = {name: (shape[-1],) for name, present in names if present}
-    wanted |= {"moving_mean": (shape[-1],), "moving_variance": (shape[-1],)}
-
-    def make() -> Mapping[str, Floats | None]:
-        stored = {name: values.astype(np.float64) for name, values in site.variables(wanted).items()}
-        spread = stored["moving_variance"] + epsilon
-        if (stored["moving_variance"] < 0).any() or (spread <= 0).any():
-            raise ModelError(
-                f"{site.fields.where}: its moving variance is not positive.",
-                "No data has such a variance; the file is damaged or was edited.",
-                "Load the model in the framework that wrote it and look at that layer.",
-            )
-        scale = stored.get("gamma", 1.0) / np.sqrt(spread)
-        offset = stored.get("beta", 0.0) - stored["moving_mean"] * scale
-        return {"scale": scale.astype(np.float32), "offset": offset.astype(np.float32)}
-
-    constants = site.constants(make)
-    return site.node("affine", (site.x, constants["scale"], constants["offset"]), **UNBOUNDED)

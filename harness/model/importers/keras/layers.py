@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
-from harness.model.importers.keras import activations, convolutions, pools, shaping
+from harness.model.importers.keras import activations, convolutions, normalization, pools, resizing, shaping
 from harness.model.importers.keras.site import Site
 
 Emit = Callable[[Site], str]
@@ -35,8 +35,12 @@ LAYERS: dict[str, Emit] = {
     "QuantConv2DTranspose": partial(convolutions.transposed, 2),
     "Dense": convolutions.dense,
     "QuantDense": convolutions.dense,
-    "BatchNormalization": convolutions.batch_normalization,
-    "SyncBatchNormalization": convolutions.batch_normalization,
+    "BatchNormalization": normalization.batch_normalization,
+    "SyncBatchNormalization": normalization.batch_normalization,
+    "Normalization": normalization.normalization,
+    "LayerNormalization": normalization.layer_normalization,
+    "GroupNormalization": normalization.group_normalization,
+    "UnitNormalization": normalization.unit_normalization,
     "MaxPooling1D": partial(pools.pool, "max_pool2d", 1),
     "MaxPooling2D": partial(pools.pool, "max_pool2d", 2),
     "AveragePooling1D": partial(pools.pool, "avg_pool2d", 1),
@@ -55,8 +59,10 @@ LAYERS: dict[str, Emit] = {
     "ZeroPadding2D": partial(shaping.zero_padding, 2),
     "Cropping1D": partial(shaping.cropping, 1),
     "Cropping2D": partial(shaping.cropping, 2),
-    "UpSampling1D": partial(shaping.up_sampling, 1),
-    "UpSampling2D": partial(shaping.up_sampling, 2),
+    "CenterCrop": shaping.center_crop,
+    "Resizing": resizing.resizing,
+    "UpSampling1D": partial(resizing.up_sampling, 1),
+    "UpSampling2D": partial(resizing.up_sampling, 2),
     "RepeatVector": shaping.repeat_vector,
     "Rescaling": shaping.rescaling,
     "Concatenate": shaping.concatenate,
@@ -64,7 +70,9 @@ LAYERS: dict[str, Emit] = {
     "Subtract": shaping.subtract,
     "Multiply": partial(shaping.merge, "MUL"),
     "Average": shaping.average,
+    "Dot": shaping.dot,
     "Maximum": partial(shaping.merge, "MAX"),
     "Minimum": partial(shaping.merge, "MIN"),
+    "Identity": activations.identity,
     **dict.fromkeys(ONLY_IN_TRAINING, activations.identity),
 }

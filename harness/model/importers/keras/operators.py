@@ -11,11 +11,14 @@ import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
-from harness.model.importers.keras import activations, indexing
+from harness.model.importers import extremes
+from harness.model.importers.keras import activations, indexing, resizing
 from harness.model.importers.keras.arguments import Arguments
 from harness.model.importers.keras.config import show
+from harness.model.importers.keras.normalization import of_unit_length
 from harness.model.importers.keras.site import Site
 from harness.model.importers.keras.topology import Layer
 
@@ -76,6 +79,29 @@ def _sum(site: Site, args: Arguments) -> Outputs:
     return site.affine(_mean(site, args, "mean"), float(count), 0.0)
 
 
+def _extreme(least: bool, _: Site, args: Arguments) -> Outputs:
+    here = args.only()
+    axes = args.axes("axis", len(here.shape))
+    keep = args.raw("keepdims") is True
+    shape = tuple(1 if axis in axes else size for axis, size in enumerate(here.shape) if keep or axis not in axes)
+    return extremes.extreme(here.node, here.x, here.shape, axes, shape or (1,), least)
+
+
+def _unit(_: Site, args: Arguments) -> Outputs:
+    here = args.only()
+    return of_unit_length(here, args.axes("axis", len(here.shape)))
+
+
+def _difference(site: Site, args: Arguments) -> Outputs:
+    difference = site.arith("SUB", args.operand("x"), args.operand("y"), "difference")
+    return site.unary("SQUARE", difference)
+
+
+def _alike(value: float) -> Write:
+    """A tensor of one number; where it meets others, one element of it is as good as all."""
+    return lambda site, args: site.scalar(value, "value")
+
+
 def _add_all(site: Site, args: Arguments) -> Outputs:
     total, *others = args.tensors()
     for index, x in enumerate(others, start=1):
@@ -87,10 +113,28 @@ def _where(site: Site, args: Arguments) -> Outputs:
     return site.node("select", (args.operand("condition"), args.operand("x"), args.operand("y")))
 
 
-_X = ("x", "features", "input", "tensor", "a", "t", "logits", "values", "value", "input_tensor", "inputs", "xs")
+_X = (
+    "x",
+    "features",
+    "input",
+    "tensor",
+    "a",
+    "t",
+    "logits",
+    "values",
+    "value",
+    "input_tensor",
+    "inputs",
+    "xs",
+    "images",
+)
 _ONE, _BOTH = (_X,), (("x", "x1"), ("y", "x2"))
 _AXIS = (_X, ("axis",))
 _REDUCE = (_X, ("axis",), ("keepdims",))
+_RESIZE = (
+    *(_X, ("size",), ("mode", "method", "interpolation"), ("antialias",)),
+    *(("crop_to_aspect_ratio",), ("pad_to_aspect_ratio", "preserve_aspect_ratio")),
+)
 _SIZE = (_X, ("block", "block_size"))
 
 _ARITH = {
@@ -141,6 +185,14 @@ _TABLE: dict[str, tuple[tuple[tuple[str, ...], ...], Write]] = {
     "mean": (_REDUCE, _mean),
     "reduce_sum": (_REDUCE, _sum),
     "sum": (_REDUCE, _sum),
+    **{name: (_REDUCE, partial(_extreme, False)) for name in ("reduce_max", "amax", "max")},
+    **{name: (_REDUCE, partial(_extreme, True)) for name in ("reduce_min", "amin", "min")},
+    "l2_normalize": (_AXIS, _unit),
+    "squared_difference": (_BOTH, _difference),
+    "ones_like": (_ONE, _alike(1.0)),
+    "zeros_like": (_ONE, _alike(0.0)),
+    "image.resize": (_RESIZE, resizing.image_resize),
+    "resize": (_RESIZE, resizing.image_resize),
     "add_n": (_ONE, _add_all),
     "where": ((("condition",), ("x", "x1"), ("y", "x2")), _where),
     "concat": (_AXIS, indexing.concat),

@@ -9,6 +9,7 @@ import numpy as np
 
 from harness.errors import ModelError
 from harness.model.importers import repeat
+from harness.model.importers.keras.normalization import of_unit_length
 from harness.model.importers.keras.site import UNBOUNDED, Site
 from harness.model.importers.keras.weights import Shape
 
@@ -84,15 +85,14 @@ def cut(site: Site, begin: tuple[int, ...], sizes: Shape, step: tuple[int, ...] 
     return site.node("slice", (site.x,), part, sizes, begin=(*begin, *(0,) * rest), step=(*steps, *(1,) * rest))
 
 
-def up_sampling(rank: int, site: Site) -> str:
-    """Each pixel repeated."""
-    site.image(rank + 2)
-    if site.fields.raw("interpolation", "nearest") != "nearest":
-        raise site.unsupported(f"the interpolation {str(site.fields.raw('interpolation'))[:20]!r}", "Use 'nearest'.")
-    factors = site.fields.sizes("size", rank, 2)
-    if max(factors) > repeat.MOST:
-        raise site.unsupported(f"an enlargement by more than {repeat.MOST}")
-    return repeat.repeated(site.node, site.x, site.shape, (1, *factors, 1))
+def center_crop(site: Site) -> str:
+    """The middle of an image. Keras enlarges smaller images in ways of its own."""
+    shape = site.image()
+    sizes = (shape[0], site.fields.integer("height"), site.fields.integer("width"), shape[3])
+    if any(size > whole for size, whole in zip(sizes, shape, strict=True)):
+        raise site.unsupported("a crop that is larger than the image")
+    begin = tuple((whole - size) // 2 for size, whole in zip(sizes, shape, strict=True))
+    return cut(site, begin, sizes)
 
 
 def repeat_vector(site: Site) -> str:
@@ -112,7 +112,7 @@ def rescaling(site: Site) -> str:
         if len(items) not in (1, channels) or not all(isinstance(item, int | float) for item in items):
             raise site.fields.fail(key, f"a number, or {channels} of them")
         values[key] = np.broadcast_to(np.array(items, np.float64), channels)
-    constants = site.constants(lambda: values)
+    constants = site.constants(lambda: values, channels)
     return site.node("affine", (site.x, constants["scale"], constants["offset"]), **UNBOUNDED)
 
 
@@ -149,3 +149,18 @@ def subtract(site: Site) -> str:
 def average(site: Site) -> str:
     total = merge("ADD", site.at("sum", *site.inputs))
     return site.arith("DIV", total, site.scalar(float(len(site.inputs)), "count"))
+
+
+def dot(site: Site) -> str:
+    """The sum of products of two vectors; of their directions alone where `normalize` is set."""
+    shapes = [site.build.shape(x) for x in site.inputs]
+    axes = site.fields.raw("axes", -1)
+    if len(shapes) != 2 or any(len(shape) != 2 for shape in shapes) or shapes[0] != shapes[1]:
+        raise site.unsupported("a dot product of other tensors than two vectors of one length")
+    if any(axis not in (1, -1) for axis in (axes if isinstance(axes, list) else [axes])):
+        raise site.fields.fail("axes", "the axis of the vectors")
+    a, b = site.inputs
+    if site.fields.flag("normalize", False):
+        a, b = (of_unit_length(site.feed(x), [1], f"{name}_") for x, name in ((a, "first"), (b, "second")))
+    mean = site.node("mean", (site.arith("MUL", a, b, "products"),), "mean", (shapes[0][0], 1), axes=0b10)
+    return site.affine(mean, float(shapes[0][1]), 0.0)

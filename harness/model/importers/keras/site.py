@@ -31,7 +31,7 @@ class Import:
     weights: Weights
     objects: Objects
     keras3: bool
-    constants: dict[str, dict[str, str]] = field(default_factory=dict)
+    constants: dict[tuple[object, ...], dict[str, str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -122,11 +122,12 @@ class Site:
         return self.constant(part, np.array([value]))
 
     def constant(self, part: str, data: Array) -> str:
-        return self.constants(lambda: {part: data}, part)[part]
+        """A tensor of these numbers; a layer that is called again may need others, by the shape of its input."""
+        return self.constants(lambda: {part: data}, (part, data.shape, data.tobytes()))[part]
 
-    def constants(self, make: Callable[[], Mapping[str, Array | None]], group: str = "") -> dict[str, str]:
+    def constants(self, make: Callable[[], Mapping[str, Array | None]], group: object = "") -> dict[str, str]:
         """The tensors of the arrays that `make` returns. A layer that is called again gets the same tensors."""
-        key = f"{self.layer.scope}\0{self.name}\0{group}"
+        key = (self.layer.scope, self.name, group)
         known = self.imported.constants
         if key not in known:
             known[key] = {

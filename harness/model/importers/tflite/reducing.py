@@ -7,7 +7,7 @@ import math
 from collections.abc import Callable
 
 from harness import abi
-from harness.model import shapes
+from harness.model.importers import extremes
 from harness.model.importers.tflite.translation import FREE, Translation
 
 
@@ -26,21 +26,8 @@ def _sum(t: Translation, x: str, axes: set[int], shape: tuple[int, ...]) -> str:
 
 
 def extreme(t: Translation) -> str:
-    """The largest: a pool over an image whose height are these axes, and whose channels all others. The smallest is the
-    largest of what is negated."""
-    x, shape, axes = t.operand(0), t.shape(), _axes(t)
     least = t.operator.kind == "REDUCE_MIN"
-    if least:
-        x = t.emit("unary", (x,), part="turned", kind=abi.constant("BNN_NEG"))
-    order = (*sorted(axes), *(axis for axis in range(len(shape)) if axis not in axes))
-    if list(order) != sorted(order):
-        x = t.emit("transpose", (x,), part="ordered", permutation=list(order))
-    rows = math.prod(shape[axis] for axis in axes)
-    column = t.emit("reshape", (x,), part="column", shape=(1, rows, 1, math.prod(shape) // rows))
-    y = t.emit("max_pool2d", (column,), part="pool", window=shapes.window((rows, 1)))
-    if least:
-        y = t.emit("unary", (y,), part="least", kind=abi.constant("BNN_NEG"))
-    return t.emit("reshape", (y,), shape=t.declared())
+    return extremes.extreme(t.emit, t.operand(0), t.shape(), _axes(t), t.declared(), least)
 
 
 def l2_normalization(t: Translation) -> str:

@@ -7,15 +7,13 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from harness import abi
 from harness.errors import ModelError
 from harness.model.graph import Array
-from harness.model.importers import repeat
+from harness.model.importers import interpolate, repeat
+from harness.model.importers.repeat import LONGEST
 from harness.model.importers.tflite import integer, quantised
-from harness.model.importers.tflite.translation import FREE, Translation
+from harness.model.importers.tflite.translation import Translation
 
-LONGEST = 4096
-"""Indices along one axis, each of which may become a node."""
 _BORDERS = {0: "reflect", 1: "symmetric"}
 
 
@@ -117,7 +115,7 @@ def resize_bilinear(t: Translation) -> str:
         x = quantised.to_codes(t, x, tensor)
     for axis, (size, wanted) in _sizes(t).items():
         places = _fixed(t, size, wanted) if codes else _between(t, size, wanted)
-        x = _blended(t, x, axis, size, places)
+        x = interpolate.blended(t.emit, t.constant, x, t.graph.shape(x), axis, places)
     if not codes:
         return x
     whole = t.graph.node("convert", f"{x}/whole", (x,), layer=t.operator.kind, dtype="i8")
@@ -149,21 +147,6 @@ def _fixed(t: Translation, size: int, wanted: int) -> Array:
     if t.option("HalfPixelCenters"):
         places = places + scale // 2 - 512
     return places / np.float32(1024)
-
-
-def _blended(t: Translation, x: str, axis: int, size: int, places: Array) -> str:
-    places = np.clip(places, 0, size - 1)
-    low = np.floor(places).astype(int)
-    share = (places - low).astype(np.float32).reshape([-1 if at == axis else 1 for at in range(4)])
-    below = take(t, x, axis, low.tolist(), "below")
-    if not share.any():
-        return below
-    above = take(t, x, axis, np.minimum(low + 1, size - 1).tolist(), "above")
-    kinds = {name: abi.constant(f"BNN_{name}") for name in ("ADD", "MUL")}
-    rest = t.constant("rest", 1 - share)
-    below = t.emit("arith", (below, rest), part="less", kind=kinds["MUL"], **FREE)
-    above = t.emit("arith", (above, t.constant("share", share)), part="more", kind=kinds["MUL"], **FREE)
-    return t.emit("arith", (below, above), kind=kinds["ADD"], **FREE)
 
 
 OPERATORS: dict[str, Callable[[Translation], str]] = {

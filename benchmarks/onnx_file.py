@@ -272,8 +272,3 @@ def encode(graph: Graph) -> bytes:
 def image(array: Array) -> Array:
     """An array of the graph as the ONNX file takes it."""
     return np.ascontiguousarray(array.transpose(_TO_NCHW) if array.ndim == 4 else array)
-
-
-def pixels(array: Array) -> Array:
-    """An array that the ONNX file gave, as the graph has it."""
-    return np.ascontiguousarray(array.transpose(_TO_NHWC) if array.ndim == 4 else array)

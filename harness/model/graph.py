@@ -121,15 +121,6 @@ class Graph:
         """The node that computes each tensor."""
         return {node.output: node for node in self.nodes}
 
-    def consumers(self) -> dict[str, list[Node]]:
-        """The nodes that read each tensor; a graph output counts as no node."""
-        readers: dict[str, list[Node]] = {name: [] for name in self.tensors}
-        for node in self.nodes:
-            for name in node.inputs:
-                if name is not None:
-                    readers[name].append(node)
-        return readers
-
     def operands(self, node: Node) -> list[Tensor | None]:
         """The tensors of a node's inputs."""
         return [None if name is None else self.tensors[name] for name in node.inputs]

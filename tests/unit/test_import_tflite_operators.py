@@ -58,8 +58,6 @@ def _between(x: Any, rows: Any, columns: Any) -> Any:
     return x
 
 
-CUT = ("BeginMask", "EndMask", "EllipsisMask", "NewAxisMask", "ShrinkAxisMask")
-
 CASES = [
     Case(
         "SUB",

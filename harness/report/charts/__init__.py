@@ -16,7 +16,7 @@ import vl_convert
 from markupsafe import Markup, escape
 
 WIDTH = 460
-INK, MUTED, LINE, SOFT = "var(--ink)", "var(--muted)", "var(--line)", "var(--soft)"
+MUTED, LINE = "var(--muted)", "var(--line)"
 SERIES = tuple(f"var(--series-{number})" for number in range(1, 7))
 SHAPES = ("circle", "square", "triangle-up", "diamond", "cross", "triangle-down")
 

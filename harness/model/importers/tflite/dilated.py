@@ -12,11 +12,11 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from harness.model.importers.tflite.container import Container, Operator
+from harness.model.importers.tflite.translation import VALID
 
 PADS = "Pads"
 """An option that no file has: ((top, bottom), (left, right)) of a window, in the place of the file's `Padding`."""
 _CONVOLUTIONS = frozenset({"CONV_2D", "DEPTHWISE_CONV_2D"})
-_VALID = 1
 
 
 def joined(container: Container) -> Container:
@@ -35,7 +35,7 @@ def _whole(container: Container, made: Mapping[int, Operator], last: Operator) -
         return None
     steps, pads = _numbers(container, first, 1), _numbers(container, first, 2)
     crops, options = _numbers(container, last, 2), convolution.options
-    plain = options.get("Padding") == _VALID and options.get("StrideH") == options.get("StrideW") == 1
+    plain = options.get("Padding") == VALID and options.get("StrideH") == options.get("StrideW") == 1
     if len(steps) != 2 or steps != _numbers(container, last, 1) or not len(pads) == len(crops) == 4 or not plain:
         return None
     # With a stride of 1, what is cropped from the result need not have been padded on.

@@ -3,13 +3,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from harness.errors import ModelError, UnsupportedModel
-from harness.model.graph import Graph
+from harness.model.graph import Array, Graph
 from harness.model.importers.folding import FoldingBuilder
 from harness.model.importers.onnx import (
     activations,
@@ -19,12 +19,13 @@ from harness.model.importers.onnx import (
     linear,
     masks,
     normalising,
+    qlinear,
     quantised,
     reducing,
     resizing,
     shaping,
 )
-from harness.model.importers.onnx.container import STANDARD, Container, Operator, read
+from harness.model.importers.onnx.container import STANDARD, Operator, read
 from harness.model.importers.onnx.translation import Translation, Value
 
 _FUNCTIONS: dict[str, shaping.Function] = {
@@ -52,11 +53,12 @@ def load(path: Path, objects: Path | None = None) -> Graph:
         ModelError, UnsupportedModel: see `importers.load`.
     """
     container = read(path)
-    operators = _needed(masks.with_fills(container.operators), container.outputs)
-    _check_known(path.name, container, operators)
+    operators, known = qlinear.on_numbers(masks.with_fills(container.operators), container.constants)
+    operators = _needed(operators, container.outputs)
+    _check_known(path.name, known, operators)
     graph = FoldingBuilder(path.stem, container.file_bytes)
     translation = Translation(graph, container.opset)
-    for name, data in container.constants.items():
+    for name, data in known.items():
         translation.values[name] = Value(data.shape, data=data)
     for name, sizes in container.inputs.items():
         translation.values[name] = translation.value(graph.input(name, _static(graph, name, sizes)))
@@ -102,9 +104,9 @@ def _needed(operators: Sequence[Operator], outputs: Sequence[str]) -> list[Opera
     return found[::-1]
 
 
-def _check_known(name: str, container: Container, operators: list[Operator]) -> None:
+def _check_known(name: str, known: Mapping[str, Array], operators: list[Operator]) -> None:
     """Tells every operation that is missing at once."""
-    constant = set(container.constants) | {""}
+    constant = {*known, ""}
     missing = set()
     for operator in operators:
         if operator.kind in ("Shape", "Size") or constant.issuperset(operator.inputs):

@@ -23,7 +23,7 @@ Each error says what happened, why that usually happens, and what to do about it
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import ClassVar
 
 
@@ -60,6 +60,9 @@ class ModelError(UsageError):
     pass
 
 
+LEAVE_OUT = "Leave them out of the exported model; pre- and post-processing can move into the application."
+
+
 class UnsupportedModel(ModelError):
     """Raised with every operation that is missing, so that one attempt tells all.
 
@@ -72,13 +75,15 @@ class UnsupportedModel(ModelError):
         self.operations = operations
 
     @classmethod
-    def of(cls, file: str, missing: Iterable[str]) -> UnsupportedModel:
-        """For all operations of a file that are missing."""
+    def of(cls, file: str, missing: Iterable[str] | Mapping[str, str], remedy: str = LEAVE_OUT) -> UnsupportedModel:
+        """For all operations of a file that are missing; a mapping says of each where the first one stands."""
         operations = tuple(sorted(missing))
+        places = missing if isinstance(missing, Mapping) else {}
+        named = (f"{each} (at {places[each]!r})" if each in places else each for each in operations)
         return cls(
-            f"{file!r} has operations that bitrig does not know: {', '.join(operations)}.",
+            f"{file!r} has operations that bitrig does not know: {', '.join(named)}.",
             "",
-            "Leave them out of the exported model; pre- and post-processing can move into the application.",
+            remedy,
             operations,
         )
 

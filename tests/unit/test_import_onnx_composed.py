@@ -68,6 +68,7 @@ OPERATORS: dict[str, onnx.ModelProto] = {
     ),
     "tile": after_conv(op("Tile", "c", "r"), r=np.array([1, 3, 1, 2])),
     "expand": network([op("Expand", "x", "s")], (3, 1, 4), s=np.array([2, 1, 5, 1])),
+    "cast_towards_zero": network([op("Mul", "x", "n", to="m"), cast_to_integers("m", "y")], IMAGE, n=np.float32(3)),
     "masked_fill": after_conv(
         op("Less", "c", "zero", to="m"),
         op("NonZero", "m", to="n"),
@@ -134,6 +135,24 @@ def test_what_does_not_decompose_is_named(
 ) -> None:
     with pytest.raises(UnsupportedModel, match=message):
         run_ours(network([node], IMAGE, **constants), tmp_path, floats(*IMAGE))
+
+
+@pytest.mark.parametrize(
+    ("kind", "remedy"),
+    [
+        ("LSTM", "recurrent"),
+        ("DynamicQuantizeLinear", "fixed scales"),
+        ("NonZero", "scores"),
+        ("Det", "Leave them"),
+    ],
+)
+def test_refusals_name_the_node_and_a_remedy(kind: str, remedy: str, tmp_path: Path) -> None:
+    node = op(kind)
+    node.name = "there"
+    with pytest.raises(UnsupportedModel, match=rf"{kind} \(at 'there'\)") as refusal:
+        run_ours(network([node], IMAGE), tmp_path, floats(*IMAGE))
+    assert remedy in refusal.value.remedy
+    assert refusal.value.operations == (kind,)
 
 
 @pytest.mark.parametrize(

@@ -22,6 +22,7 @@ from harness.model.importers.onnx import (
     qlinear,
     quantised,
     reducing,
+    remedies,
     resizing,
     shaping,
 )
@@ -107,16 +108,18 @@ def _needed(operators: Sequence[Operator], outputs: Sequence[str]) -> list[Opera
 def _check_known(name: str, known: Mapping[str, Array], operators: list[Operator]) -> None:
     """Tells every operation that is missing at once."""
     constant = {*known, ""}
-    missing = set()
+    missing: dict[str, str] = {}
     for operator in operators:
         if operator.kind in ("Shape", "Size") or constant.issuperset(operator.inputs):
             constant.update(operator.outputs)
             if constants.known(operator):
                 continue
         if _function(operator) is None:
-            missing.add(f"{operator.domain}::{operator.kind}" if operator.domain else operator.kind)
+            missing.setdefault(
+                f"{operator.domain}::{operator.kind}" if operator.domain else operator.kind, operator.name
+            )
     if missing:
-        raise UnsupportedModel.of(name, missing)
+        raise UnsupportedModel.of(name, missing, remedies.of(missing))
 
 
 def _translate(translation: Translation, operator: Operator) -> None:

@@ -111,6 +111,9 @@ def cast(t: Translation) -> Value:
     producer = next((node for node in reversed(t.graph.nodes) if node.output == x.tensor), None)
     if producer is not None and producer.params.get("kind", 0) in _WHOLE.get(producer.op, ()):
         return x
+    if target in (types.INT32, types.INT64):  # towards zero
+        size = through(t, through(t, x, "unary", "size", kind=kind("ABS")), "unary", "whole", kind=kind("FLOOR"))
+        return binary(t, "MUL", through(t, x, "unary", "sign", kind=kind("SIGN")), size)
     raise t.unsupported(f"to {types.DataType.Name(target) if target in types.DataType.values() else target}")
 
 

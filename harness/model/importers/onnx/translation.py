@@ -19,7 +19,7 @@ from harness.errors import ModelError, UnsupportedModel
 from harness.model import shapes
 from harness.model.graph import Array
 from harness.model.importers.folding import FoldingBuilder
-from harness.model.importers.onnx import layout
+from harness.model.importers.onnx import layout, remedies
 from harness.model.importers.onnx.container import Operator
 
 T = TypeVar("T", int, float, str)
@@ -300,5 +300,6 @@ class Translation:
         operation = f"{self.kind} {how}"
         return UnsupportedModel(
             f"{self.graph.name!r} has an operation that bitrig does not know: {operation} (at {self.label!r}).",
+            remedy=remedies.of([self.kind]),
             operations=(operation,),
         )

@@ -231,3 +231,11 @@ def test_narrow_groups_say_why() -> None:
     net = Net((1, 6, 6, 32)).quantiser("ste_sign", "q").conv("conv", 32, groups=16)
     (verdict,) = analyse.verdicts(net.graph()).values()
     assert verdict.reason == "groups"
+
+
+@pytest.mark.parametrize("quantiser", ["ternary", "sum_of_signs", "dorefa2", "ste_sign"])
+def test_behind_a_depthwise_layer_of_bits_stands_any_quantiser(quantiser: str) -> None:
+    """Its kernels write numbers of one or more bits; what counts planes of equal worth reads its numbers."""
+    net = Net((1, 7, 7, 5)).quantiser("ste_sign", "q").conv("narrow", 5, groups=5).norm("bn")
+    after = prove(net.quantiser(quantiser, "levels").conv("last", 6).graph())
+    assert ops(after).count("quantize") == (2 if quantiser in ("ternary", "sum_of_signs") else 1)

@@ -103,7 +103,8 @@ def pack_outputs(graph: Graph) -> Graph:
         conv = work.producer.get(str(node.inputs[0]))
         if conv is None or work.only_reader(conv.output) is None:
             continue
-        if conv.op in ON_BITS:
+        unary = node.params.get("code", 0) == abi.constant("BNN_CODE_UNARY")
+        if conv.op == "bconv2d" or (conv.op == "bdepthwise2d" and not unary):  # which writes numbers of bits alone
             _pack(work, conv, node)
         elif conv.op == "lif":
             _pack_spikes(work, conv, node)

@@ -4,10 +4,11 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from harness import abi
 from harness.model.graph import Graph, Tensor
@@ -19,22 +20,57 @@ CHECKSUM_AT = 12
 
 def encode(graph: Graph) -> bytes:
     """The bytes of a `.bnn` file; the same graph gives the same bytes."""
-    align = abi.constant("BNN_ALIGN")
-    used = {name for node in graph.nodes for name in (*node.inputs, node.output) if name} | {
-        *graph.inputs,
-        *graph.outputs,
-    }
+    used = {name for node in graph.nodes for name in (*node.inputs, node.output)} | {*graph.inputs, *graph.outputs}
     tensors = [tensor for name, tensor in graph.tensors.items() if name in used]
-    number = {tensor.name: at for at, tensor in enumerate(tensors)}
+    strings, string_at = _strings((*(tensor.name for tensor in tensors), *(node.name for node in graph.nodes)))
+    nodes, index, params = _nodes(graph, {tensor.name: at for at, tensor in enumerate(tensors)}, string_at)
+    room = bytes(len(tensors) * abi.ffi().sizeof("struct bnn_tensor"))
+    sections = {"tensors": room, "nodes": nodes, "index": index.tobytes(), "params": params, "strings": strings}
+    offsets = _offsets(sections)
+    sections["tensors"], sections["data"] = _constants(tensors, string_at, offsets["data"])
+    header = abi.struct(
+        "header",
+        magic=MAGIC,
+        version=abi.constant("BNN_VERSION"),
+        file_bytes=offsets["data"] + len(sections["data"]),
+        tensor_count=len(tensors),
+        node_count=len(graph.nodes),
+        index_count=len(index),
+        input_count=len(graph.inputs),
+        output_count=len(graph.outputs),
+        state_count=graph.states,
+        params_bytes=len(params),
+        strings_bytes=len(strings),
+        data_bytes=len(sections["data"]),
+        **{f"{name}_offset": offset for name, offset in offsets.items()},
+    )
+    image = bytearray(header.file_bytes)
+    for at, section in ((0, abi.pack(header)), *((offsets[name], section) for name, section in sections.items())):
+        image[at : at + len(section)] = section
+    image[CHECKSUM_AT : CHECKSUM_AT + 4] = zlib.crc32(image).to_bytes(4, "little")
+    return bytes(image)
 
+
+def _aligned(size: int) -> int:
+    return size + -size % abi.constant("BNN_ALIGN")
+
+
+def _strings(texts: Iterable[str]) -> tuple[bytes, dict[str, int]]:
+    """Each text once, and where it begins."""
     strings, string_at = bytearray(), dict[str, int]()
-    for text in (*(tensor.name for tensor in tensors), *(node.name for node in graph.nodes)):
+    for text in texts:
         if text not in string_at:
             string_at[text] = len(strings)
             strings += text.replace("\0", "").encode() + b"\0"
+    return bytes(strings), string_at
 
+
+def _nodes(
+    graph: Graph, number: Mapping[str, int], string_at: Mapping[str, int]
+) -> tuple[bytes, NDArray[np.uint32], bytes]:
+    """Nodes, the index (the graph's inputs and outputs, then the inputs of each node) and params."""
     index = [number[name] for name in (*graph.inputs, *graph.outputs)]
-    params, nodes = bytearray(), bytearray()
+    nodes, params = bytearray(), bytearray()
     for node in graph.nodes:
         packed = _params(node.op, node.params)
         record = abi.struct(
@@ -50,56 +86,27 @@ def encode(graph: Graph) -> bytes:
         index += [abi.constant("BNN_NONE") if name is None else number[name] for name in node.inputs]
         nodes += abi.pack(record)
         params += packed + bytes(-len(packed) % 8)
+    return bytes(nodes), np.asarray(index, "<u4"), bytes(params)
 
-    sections: dict[str, bytes] = {
-        "nodes": bytes(nodes),
-        "index": np.asarray(index, "<u4").tobytes(),
-        "params": bytes(params),
-        "strings": bytes(strings),
-    }
-    offsets: dict[str, int] = {}
-    at = abi.ffi().sizeof("struct bnn_header")
-    at += -at % align
-    offsets["tensors"] = at
-    at += len(tensors) * abi.ffi().sizeof("struct bnn_tensor")
+
+def _offsets(sections: Mapping[str, bytes]) -> dict[str, int]:
+    """Where each section begins, one after the other behind the header, and the data behind them all."""
+    offsets, at = {}, _aligned(abi.ffi().sizeof("struct bnn_header"))
     for name, section in sections.items():
-        at += -at % align
         offsets[name] = at
-        at += len(section)
-    at += -at % align
-    offsets["data"] = at
+        at = _aligned(at + len(section))
+    return offsets | {"data": at}
 
-    data, records = bytearray(), bytearray()
+
+def _constants(tensors: Iterable[Tensor], string_at: Mapping[str, int], first: int) -> tuple[bytes, bytes]:
+    """The record of each tensor, and the data of the constants, which begin at `first` in the file."""
+    records, data = bytearray(), bytearray()
     for tensor in tensors:
         value = b"" if tensor.data is None else np.ascontiguousarray(tensor.data).tobytes()
-        records += abi.pack(
-            _record(tensor, string_at[tensor.name], at + len(data) if tensor.data is not None else 0, len(value))
-        )
-        data += value + bytes(-len(value) % align)
-    sections["tensors"], sections["data"] = bytes(records), bytes(data)
-
-    header = abi.struct(
-        "header",
-        magic=MAGIC,
-        version=abi.constant("BNN_VERSION"),
-        file_bytes=at + len(data),
-        tensor_count=len(tensors),
-        node_count=len(graph.nodes),
-        index_count=len(index),
-        input_count=len(graph.inputs),
-        output_count=len(graph.outputs),
-        state_count=graph.states,
-        params_bytes=len(params),
-        strings_bytes=len(strings),
-        data_bytes=len(data),
-        **{f"{name}_offset": offset for name, offset in offsets.items()},
-    )
-    image = bytearray(at + len(data))
-    image[: abi.ffi().sizeof("struct bnn_header")] = abi.pack(header)
-    for name, section in sections.items():
-        image[offsets[name] : offsets[name] + len(section)] = section
-    image[CHECKSUM_AT : CHECKSUM_AT + 4] = zlib.crc32(image).to_bytes(4, "little")
-    return bytes(image)
+        offset = 0 if tensor.data is None else first + len(data)
+        records += abi.pack(_record(tensor, string_at[tensor.name], offset, len(value)))
+        data += value + bytes(_aligned(len(value)) - len(value))
+    return bytes(records), bytes(data)
 
 
 def weight_bytes(graph: Graph) -> int:

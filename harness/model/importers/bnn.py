@@ -42,19 +42,7 @@ def _damaged(path: Path, what: str) -> ModelError:
 
 
 def _graph(path: Path, image: bytes) -> Graph:
-    if len(image) < abi.ffi().sizeof("struct bnn_header"):
-        raise _damaged(path, f"it has only {len(image)} bytes")
-    header = _struct(image, "header", 0)
-    if bytes(header.magic) != container.MAGIC:
-        raise _damaged(path, "it does not begin as one")
-    if header.version != abi.constant("BNN_VERSION"):
-        raise _damaged(path, f"its version is {header.version}, and {abi.constant('BNN_VERSION')} can be read")
-    if header.file_bytes != len(image):
-        raise _damaged(path, f"its header says {header.file_bytes:,} bytes, and it has {len(image):,}")
-    at = container.CHECKSUM_AT
-    if zlib.crc32(image[:at] + bytes(4) + image[at + 4 :]) != header.checksum:
-        raise _damaged(path, "its checksum does not match")
-
+    header = _header(path, image)
     index = np.frombuffer(image, "<u4", header.index_count, header.index_offset)
     strings = image[header.strings_offset : header.strings_offset + header.strings_bytes]
     tensors = [_struct(image, "tensor", header.tensors_offset, at) for at in range(_count(header.tensor_count))]
@@ -102,6 +90,22 @@ def _graph(path: Path, image: bytes) -> Graph:
         if build.tensors[state].dtype != "f32" or build.shape(state) != build.shape(left):
             raise ValueError(f"the state {state!r} cannot take over {left!r}")
     return replace(graph, tensors={names[number]: graph.tensors[names[number]] for number in sorted(names)})
+
+
+def _header(path: Path, image: bytes) -> Any:
+    if len(image) < abi.ffi().sizeof("struct bnn_header"):
+        raise _damaged(path, f"it has only {len(image)} bytes")
+    header = _struct(image, "header", 0)
+    if bytes(header.magic) != container.MAGIC:
+        raise _damaged(path, "it does not begin as one")
+    if header.version != abi.constant("BNN_VERSION"):
+        raise _damaged(path, f"its version is {header.version}, and {abi.constant('BNN_VERSION')} can be read")
+    if header.file_bytes != len(image):
+        raise _damaged(path, f"its header says {header.file_bytes:,} bytes, and it has {len(image):,}")
+    at = container.CHECKSUM_AT
+    if zlib.crc32(image[:at] + bytes(4) + image[at + 4 :]) != header.checksum:
+        raise _damaged(path, "its checksum does not match")
+    return header
 
 
 def _count(claimed: int) -> int:

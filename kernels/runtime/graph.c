@@ -31,33 +31,49 @@ static bool tails_are_zero(const struct bnn_value *value) {
   return true;
 }
 
-static enum bnn_status read_tensor(const struct bnn_model *model, uint32_t i, struct bnn_error *error) {
+/* What is wrong with a tensor's fields, apart from where its data lie; NULL where nothing is. */
+static const char *fault_of(const struct bnn_tensor *raw) {
+  if (raw->dtype < BNN_F32 || raw->dtype > BNN_BITS) return "dtype: unknown";
+  if (raw->rank > BNN_MAX_RANK) return "rank: above 6";
+  if (raw->planes < 1 || raw->planes > MAX_PLANES) return "planes: not 1 to 8";
+  if (raw->planes != 1 && raw->dtype != BNN_BITS) return "planes: only bits have several";
+  if (raw->dtype == BNN_BITS && raw->rank == 0) return "rank: bits need an axis to lie along";
+  if (raw->dtype == BNN_I8 && !(raw->scale >= FLT_MIN && raw->scale <= FLT_MAX)) return "scale: not a positive number";
+  if (raw->dtype == BNN_I8 && (raw->zero_point < INT8_MIN || raw->zero_point > INT8_MAX)) return "zero_point: not a code";
+  if (raw->constant > 1) return "constant: neither 0 nor 1";
+  if (!raw->constant && (raw->data_offset || raw->data_bytes)) return "data_offset: only constants have data";
+  for (uint32_t axis = raw->rank; axis < BNN_MAX_RANK; axis++)
+    if (raw->shape[axis] != 1) return "shape: an unused axis is not 1";
+  return NULL;
+}
+
+static enum bnn_status read_data(const struct bnn_model *model, const struct bnn_tensor *raw, struct bnn_value *value,
+                                 struct bnn_error *error) {
   const struct bnn_header *header = model->header;
-  const struct bnn_tensor *raw = (const struct bnn_tensor *)(model->data + header->tensors_offset) + i;
+  const char *name = value->name;
+  uint64_t first = header->data_offset, last = first + header->data_bytes;
+  if (raw->data_bytes != value->bytes) {
+    return bnn_fail(error, BNN_E_MALFORMED, "tensor '%.80s': data_bytes: %" PRIu64 ", its shape needs %zu", name,
+                    raw->data_bytes, value->bytes);
+  }
+  if (raw->data_offset % BNN_ALIGN || raw->data_offset < first || raw->data_offset > last ||
+      raw->data_bytes > last - raw->data_offset) {
+    return bnn_fail(error, BNN_E_MALFORMED,
+                    "tensor '%.80s': data_offset: %" PRIu64 " is not an aligned place in the data", name,
+                    raw->data_offset);
+  }
+  value->data = (void *)(uintptr_t)(model->data + raw->data_offset); /* never written: `constant` says so */
+  if (value->dtype == BNN_BITS && !tails_are_zero(value)) {
+    return bnn_fail(error, BNN_E_MALFORMED, "tensor '%.80s': data: bits behind the last channel are not zero", name);
+  }
+  return BNN_E_OK;
+}
+
+static enum bnn_status read_tensor(const struct bnn_model *model, uint32_t i, struct bnn_error *error) {
+  const struct bnn_tensor *raw = (const struct bnn_tensor *)(model->data + model->header->tensors_offset) + i;
   const char *name = string_at(model, raw->name);
   if (name == NULL) return bnn_fail(error, BNN_E_MALFORMED, "tensor %" PRIu32 ": name: outside the strings", i);
-  const char *broken = NULL;
-  if (raw->dtype < BNN_F32 || raw->dtype > BNN_BITS)
-    broken = "dtype: unknown";
-  else if (raw->rank > BNN_MAX_RANK)
-    broken = "rank: above 6";
-  else if (raw->planes < 1 || raw->planes > MAX_PLANES)
-    broken = "planes: not 1 to 8";
-  else if (raw->planes != 1 && raw->dtype != BNN_BITS)
-    broken = "planes: only bits have several";
-  else if (raw->dtype == BNN_BITS && raw->rank == 0)
-    broken = "rank: bits need an axis to lie along";
-  else if (raw->dtype == BNN_I8 && !(raw->scale >= FLT_MIN && raw->scale <= FLT_MAX))
-    broken = "scale: not a positive number";
-  else if (raw->dtype == BNN_I8 && (raw->zero_point < INT8_MIN || raw->zero_point > INT8_MAX))
-    broken = "zero_point: not a code";
-  else if (raw->constant > 1)
-    broken = "constant: neither 0 nor 1";
-  else if (!raw->constant && (raw->data_offset || raw->data_bytes))
-    broken = "data_offset: only constants have data";
-  for (uint32_t axis = raw->rank; broken == NULL && axis < BNN_MAX_RANK; axis++) {
-    if (raw->shape[axis] != 1) broken = "shape: an unused axis is not 1";
-  }
+  const char *broken = fault_of(raw);
   if (broken) return bnn_fail(error, BNN_E_MALFORMED, "tensor '%.80s': %s", name, broken);
 
   struct bnn_value *value = &model->values[i];
@@ -77,24 +93,7 @@ static enum bnn_status read_tensor(const struct bnn_model *model, uint32_t i, st
     return bnn_fail(error, empty ? BNN_E_MALFORMED : BNN_E_LIMIT, "tensor '%.80s': shape: %s %s", name,
                     bnn_shape_text(raw->shape, raw->rank).text, empty ? "holds nothing" : "is too large");
   }
-  if (!raw->constant) return BNN_E_OK;
-
-  uint64_t first = header->data_offset, last = first + header->data_bytes;
-  if (raw->data_bytes != value->bytes) {
-    return bnn_fail(error, BNN_E_MALFORMED, "tensor '%.80s': data_bytes: %" PRIu64 ", its shape needs %zu", name,
-                    raw->data_bytes, value->bytes);
-  }
-  if (raw->data_offset % BNN_ALIGN || raw->data_offset < first || raw->data_offset > last ||
-      raw->data_bytes > last - raw->data_offset) {
-    return bnn_fail(error, BNN_E_MALFORMED,
-                    "tensor '%.80s': data_offset: %" PRIu64 " is not an aligned place in the data", name,
-                    raw->data_offset);
-  }
-  value->data = (void *)(uintptr_t)(model->data + raw->data_offset); /* never written: `constant` says so */
-  if (value->dtype == BNN_BITS && !tails_are_zero(value)) {
-    return bnn_fail(error, BNN_E_MALFORMED, "tensor '%.80s': data: bits behind the last channel are not zero", name);
-  }
-  return BNN_E_OK;
+  return raw->constant ? read_data(model, raw, value, error) : BNN_E_OK;
 }
 
 /* --- nodes -------------------------------------------------------------------------------------------------------- */

@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-static uint32_t ceil_div(uint32_t a, uint32_t b) { return (a + b - 1) / b; }
+#include "base/sizes.h"
 
 struct bnn_axis bnn_axis_y(const struct bnn_patches *p) {
   const struct bnn_window *w = &p->window;
@@ -36,12 +36,12 @@ static uint32_t common_divisor(uint32_t a, uint32_t b) { return b ? common_divis
  * tiles that are not whole would cost more than a thirty-second. */
 static void plan_bands(struct bnn_patches *p, uint32_t band_pixels, uint32_t nr) {
   const uint32_t even_rows = nr / common_divisor(nr, p->out_w);
-  const uint32_t bands = ceil_div(p->out_h, ceil_div(band_pixels, p->out_w)), rows = ceil_div(p->out_h, bands);
-  const uint32_t whole_rows = ceil_div(rows, even_rows) * even_rows;
-  const uint64_t tiles = (uint64_t)bands * ceil_div(rows * p->out_w, nr), pixels = (uint64_t)p->out_h * p->out_w;
+  const uint32_t bands = bnn_ceil_div(p->out_h, bnn_ceil_div(band_pixels, p->out_w)), rows = bnn_ceil_div(p->out_h, bands);
+  const uint32_t whole_rows = bnn_round_up(rows, even_rows);
+  const uint64_t tiles = (uint64_t)bands * bnn_ceil_div(rows * p->out_w, nr), pixels = (uint64_t)p->out_h * p->out_w;
   const uint32_t wanted = 32 * tiles * nr > 33 * (pixels + nr - 1) ? whole_rows : rows;
   p->band_rows = wanted < p->out_h ? wanted : p->out_h;
-  p->bands = ceil_div(p->out_h, p->band_rows);
+  p->bands = bnn_ceil_div(p->out_h, p->band_rows);
 }
 
 void bnn_patches_plan(struct bnn_patches *p, enum bnn_layout layout, uint32_t band_pixels, uint32_t nr) {
@@ -57,7 +57,7 @@ void bnn_patches_plan(struct bnn_patches *p, enum bnn_layout layout, uint32_t ba
   const bool one_run = w->kernel_h == 1 || layout == BNN_ROWS;
   p->layout = touching && one_run && !is_padded(&y) && !is_padded(&x) ? BNN_IN_PLACE : layout;
 
-  p->period = ceil_div(bnn_axis_span(&x, p->out_w), w->dilation_w);
+  p->period = bnn_ceil_div(bnn_axis_span(&x, p->out_w), w->dilation_w);
   const uint32_t columns = p->layout == BNN_IN_PLACE ? p->in_w : p->period * w->dilation_w;
   p->step = p->layout == BNN_IN_PLACE ? p->pixel_words : p->group_words;
   p->run_words = w->kernel_w * p->group_words;
@@ -130,9 +130,9 @@ static void fill_pixels(const struct bnn_patches *p, uint32_t *to, size_t count)
 struct bnn_residue bnn_patches_residue(const struct bnn_patches *p, uint32_t residue, bool border) {
   /* Column i of the residue is image column residue + i * dilation - pad. */
   const uint32_t dilation = p->window.dilation_w, pad = p->window.pad_left;
-  const uint32_t outside = pad > residue ? ceil_div(pad - residue, dilation) : 0;
+  const uint32_t outside = pad > residue ? bnn_ceil_div(pad - residue, dilation) : 0;
   const uint32_t left = outside < p->period ? outside : p->period, first = residue + left * dilation - pad;
-  const uint32_t columns = !border && first < p->in_w ? ceil_div(p->in_w - first, dilation) : 0;
+  const uint32_t columns = !border && first < p->in_w ? bnn_ceil_div(p->in_w - first, dilation) : 0;
   const uint32_t inside = columns < p->period - left ? columns : p->period - left;
   return (struct bnn_residue){left, inside, p->period - left - inside, first};
 }

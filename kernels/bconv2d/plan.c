@@ -16,7 +16,7 @@ const struct bnn_family bnn_bconv2d_family = {"bconv2d", rows, sizeof rows / siz
 enum {
   BAND_PIXELS = 96, /* enough to use a tile's weights well, few enough that patches and half-written lines of output stay
                        in the first cache from one tile to the next */
-  PARITY_PIXELS = 384, /* rows of input that a band shares are copied once then, and its tiles write whole lines of floats */
+  PARITY_PIXELS = 192, /* rows of input that a band shares are copied once then, and its tiles write whole lines of floats */
   MIN_UNITS = 16,   /* so that a handful of threads share even a small image evenly */
   EXACT_FLOAT = 1 << 24, /* beyond which floats are no longer every integer */
   NARROW_WORDS_16 = 1023,  /* of a run whose sums, and a limit beyond them, fit a signed 16-bit number */

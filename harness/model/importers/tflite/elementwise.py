@@ -11,6 +11,7 @@ import numpy as np
 
 from harness import abi
 from harness.errors import ModelError
+from harness.model.importers.tflite import codes, integer
 from harness.model.importers.tflite.translation import FREE, Translation
 
 _POWERS = 8
@@ -22,6 +23,8 @@ def _kind(name: str) -> int:
 
 
 def arith(kind: str, t: Translation) -> str:
+    if kind in _ORDERED and integer.on_grids(t) and (y := codes.compared(t, kind)) is not None:
+        return y
     return t.emit("arith", (t.operand(0), t.operand(1)), kind=_kind(kind), **t.activation())
 
 
@@ -37,6 +40,8 @@ def unary(kind: str, t: Translation) -> str:
 
 
 def clamp(lo: float, hi: float, t: Translation) -> str:
+    if t.integer:
+        return codes.bent(t, lo, hi)
     return t.emit("clamp", (t.operand(0),), lo=lo, hi=hi)
 
 
@@ -50,10 +55,14 @@ def prelu(t: Translation) -> str:
 
 
 def leaky_relu(t: Translation) -> str:
+    if t.integer:
+        return codes.bent(t, slope=t.option("Alpha"))
     return t.emit("prelu", (t.operand(0), t.constant("alpha", [t.option("Alpha")])))
 
 
 def hard_swish(t: Translation) -> str:
+    if t.integer:
+        return codes.hard_swish(t)
     x = t.operand(0)
     gate = t.emit("affine", (x, t.constant("one", [1.0]), t.constant("three", [3.0])), part="gate", lo=0.0, hi=6.0)
     gated = t.emit("arith", (x, gate), part="gated", kind=_kind("MUL"), **FREE)
@@ -119,7 +128,7 @@ def cast(t: Translation) -> str:
 
 def same(t: Translation) -> str:
     """What only changes the type: the graph holds real values throughout, and rounds where a type asks for it."""
-    return t.operand(0)
+    return codes.requantised(t) if t.integer else t.operand(0)
 
 
 def logical_not(t: Translation) -> str:
@@ -158,6 +167,7 @@ _ARITH = {
     "LOGICAL_AND": "MUL",
     "LOGICAL_OR": "MAX",
 }
+_ORDERED = frozenset({"LESS", "LESS_EQUAL", "GREATER", "GREATER_EQUAL"})
 _UNARY = {
     "ABS": "ABS",
     "NEG": "NEG",

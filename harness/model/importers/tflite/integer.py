@@ -43,12 +43,13 @@ def _numbers(t: Translation) -> list[Tensor]:
     return [tensor for tensor in tensors if tensor.dtype not in ("INT32", "INT64")]
 
 
-def _on_grids(t: Translation) -> bool:
-    return all(map(is_grid, _numbers(t)))
+def on_grids(t: Translation) -> bool:
+    """Whether an operator reads and writes int8 with one scale each; what it gives may be bool."""
+    return all(map(is_grid, (tensor for tensor in _numbers(t) if tensor.dtype != "BOOL")))
 
 
 def _on_one_grid(t: Translation) -> bool:
-    return _on_grids(t) and len({(tensor.scales, tensor.zero_points) for tensor in _numbers(t)}) == 1
+    return on_grids(t) and len({(tensor.scales, tensor.zero_points) for tensor in _numbers(t)}) == 1
 
 
 def _is_layer(t: Translation) -> bool:
@@ -80,6 +81,7 @@ def _is_layer(t: Translation) -> bool:
 
 _RULES: dict[str, Callable[[Translation], bool]] = {
     **dict.fromkeys(("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED"), _is_layer),
-    **dict.fromkeys(("ADD", "SUB", "MUL", "MEAN", "SOFTMAX"), _on_grids),
+    **dict.fromkeys(("ADD", "SUB", "MUL", "MEAN", "SOFTMAX"), on_grids),
+    **dict.fromkeys(("LEAKY_RELU", "HARD_SWISH", "QUANTIZE", "RELU", "RELU6", "RELU_N1_TO_1", "RELU_0_TO_1"), on_grids),
     **dict.fromkeys((*quantised.MOVING, "AVERAGE_POOL_2D"), _on_one_grid),
 }

@@ -6,13 +6,32 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
+import numpy as np
+
 from harness import abi
 from harness.model.importers import extremes
 from harness.model.importers.tflite.translation import FREE, Translation
+from harness.model.reference import integer
 
 
 def mean(t: Translation) -> str:
+    if t.integer and _axes(t) == {1, 2} and len(t.declared()) == len(t.shape()) == 4 and (y := _pooled(t)) is not None:
+        return y
     return t.emit("mean", (t.operand(0),), axes=_bits(_axes(t)), shape=t.declared())
+
+
+def _pooled(t: Translation) -> str | None:
+    """Of int8 pixels, in as many axes as before: TensorFlow Lite has a kernel of its own there, which adds the codes up
+    as they are, and corrects the mean by a whole number of codes (optimized/integer_ops/mean.h). None where that number
+    is no code itself."""
+    x, y = (t.container.tensors[index or 0] for index in (t.operator.inputs[0], t.operator.outputs[0]))
+    moved = np.float32(x.zero_points[0]) * np.float32(x.scales[0]) / np.float32(y.scales[0])
+    offset = y.zero_points[0] - int(moved + np.copysign(0.5, moved))
+    if not integer.LOWEST <= offset <= integer.HIGHEST:
+        return None
+    plain = t.on_grid("codes", t.operand(0), x.scales[0], 0)
+    average = t.on_grid("mean", plain, y.scales[0], offset, "mean", axes=_bits(_axes(t)), shape=t.declared())
+    return t.on_grid("", average, y.scales[0], y.zero_points[0])
 
 
 def total(t: Translation) -> str:

@@ -75,6 +75,15 @@ class Translation:
             )
         return self.graph.node(op, name, tuple(inputs), layer=self.operator.kind, **more)
 
+    def on_grid(
+        self, part: str, x: str, scale: float, zero_point: int, op: str = "lookup", shape: Any = None, **params: Any
+    ) -> str:
+        """A node whose codes stand for numbers of this grid; without another operation, those of x."""
+        label = f"{self._label}/{part}" if part else self._label
+        table = (self.constant("same", np.arange(integer.LOWEST, integer.HIGHEST + 1), "i8"),) if op == "lookup" else ()
+        grid: dict[str, Any] = {"dtype": "i8", "scale": scale, "zero_point": zero_point}
+        return self.graph.node(op, label, (x, *table), shape, layer=self.operator.kind, **grid, **params)
+
     def constant(self, part: str, value: Any, dtype: Dtype = "f32") -> str:
         """A constant that belongs to the current operator."""
         data = np.asarray(value)

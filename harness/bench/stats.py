@@ -124,7 +124,10 @@ def unpaired_ratio(candidate: Sequence[float], baseline: Sequence[float], confid
 
 def median(values: Sequence[float], confidence: float = 0.95) -> Interval:
     """The median with its distribution-free interval: two order statistics, for as many values lie below the median as
-    a fair coin falls heads (Hollander, Wolfe & Chicken, section 3.6)."""
+    a fair coin falls heads (Hollander, Wolfe & Chicken, section 3.6).
+
+    SciPy's quantile_test gives the same bounds; in the report of 3 boards and 30 pairs it costs a second on top of three.
+    """
     ordered = sorted(values)
     count = len(ordered)
     trim = _cut([math.comb(count, heads) for heads in range(count + 1)], 1 - confidence)

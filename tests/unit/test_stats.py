@@ -8,6 +8,7 @@ from functools import partial
 
 import numpy as np
 import pytest
+from scipy.stats import quantile_test
 
 from harness.bench import stats
 from harness.bench.stats import Interval
@@ -50,6 +51,15 @@ def test_median_interval_is_made_of_order_statistics() -> None:
     found = stats.median([5.0, 1, 4, 2, 3, 7, 6])
     assert (found.estimate, found.low, found.high) == (4, 1, 7)
     assert stats.median([1.0, 2, 3]).low is None
+
+
+@pytest.mark.parametrize("count", [1, 5, 6, 7, 20, 41, 200])
+@pytest.mark.parametrize("confidence", [0.8, 0.95, 0.9975])
+def test_median_interval_is_that_of_scipy(count: int, confidence: float) -> None:
+    values = np.random.default_rng(count).lognormal(size=count).round(1)  # with ties
+    found, expected = stats.median(values.tolist(), confidence), quantile_test(values, p=0.5)
+    bounds = [math.nan if bound is None else bound for bound in (found.low, found.high)]
+    np.testing.assert_array_equal(bounds, expected.confidence_interval(confidence))
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from statistics import median
 
 import numpy as np
+from numpy.typing import NDArray
 
 from harness.bench import compare, stats
 from harness.bench.record import Case, Device, Model, Run
@@ -15,96 +16,112 @@ from harness.bench.stats import Interval
 from harness.report import words
 from harness.report.charts import EXACT, LINE, MUTED, SERIES, Chart, Key, Spec, draw, keys, marks, number, plot, strips
 
+Array = NDArray[np.float64]
+
 BINS = 72
 STRIP = 46
 
 
-def scatter(run: Run, device: Device) -> Chart | None:
-    """How the samples of each model spread, and every process's median, in percent around the median of its model.
+@dataclass(frozen=True)
+class _Spread:
+    """How the samples of a model spread, in nanoseconds; in a drawing, in percent around its median.
 
-    One sample in a thousand meets an interrupt and takes ten times as long; the drawing leaves out what would squeeze
-    all the rest into a line, and the table counts it.
+    Attributes:
+        heads: the median of each process; `interval` is that of their median.
+        tails: the 5th, 95th and 99th percentile of all samples.
+        low, high: what a drawing shows: one sample in a thousand meets an interrupt and takes ten times as long, which
+            would squeeze all the rest into a line.
     """
-    hills: list[Spec] = []
-    medians: list[Spec] = []
-    bands: list[Spec] = []
-    names: list[Spec] = []
-    rows: list[tuple[str, ...]] = []
-    for model in run.models:
-        case = device.case(model.name)
-        if not case or not case.processes:
-            continue
-        name, base = words.short(model.name, 44), len(rows)
-        heads = [median(process.samples) for process in case.processes]
-        interval = stats.median(heads)
-        centre = interval.estimate
-        samples = np.concatenate([process.samples for process in case.processes])
-        tails = np.percentile(samples, [5, 95, 99])
-        first, last = np.percentile(heads, [5, 95])
-        reach = max(last - first, 0.01 * centre)
-        low, high = first - reach, last + 1.5 * reach
-        inside = samples[(samples >= low) & (samples <= high)]
-        counts, edges = np.histogram(inside, BINS)
-        tops = 0.12 + 0.5 * np.convolve(counts, [0.25, 0.5, 0.25], "same") / max(1, counts.max())
-        hills += [
-            {"x": _percent(at, centre), "top": -base - 1 + float(top), "base": -base - 0.88, "row": base}
-            for at, top in zip((edges[1:] + edges[:-1]) / 2, tops, strict=True)
-        ]
-        medians += [
-            {
-                "x": _percent(min(max(ns, low), high), centre),
-                "y": -base - 0.88,
-                "tip": f"{name}, process {at}: {words.duration(ns)}",
-            }
-            for at, ns in enumerate(heads, 1)
-        ]
-        if interval.low and interval.high:
-            ends = (_percent(interval.low, centre), _percent(interval.high, centre))
-            bands.append({"low": ends[0], "high": ends[1], "y": -base - 0.88})
-        names.append({"name": name, "y": -base - 0.24})
-        beyond = f"{len(samples) - len(inside)} of {len(samples)}"
-        told = (centre, stats.mad(heads), *tails)
-        rows.append((name, *(words.duration(ns) for ns in told), str(len(heads)), beyond))
-    if not rows:
+
+    name: str
+    heads: list[float]
+    interval: Interval
+    samples: Array
+    tails: Array
+    low: float
+    high: float
+
+    @property
+    def shown(self) -> Array:
+        return self.samples[(self.samples >= self.low) & (self.samples <= self.high)]
+
+    def percent(self, ns: float) -> float:
+        return round(100 * (float(ns) / self.interval.estimate - 1), 3)
+
+
+def _spread(model: Model, case: Case) -> _Spread:
+    heads = [median(process.samples) for process in case.processes]
+    interval = stats.median(heads)
+    samples = np.concatenate([process.samples for process in case.processes])
+    first, last = np.percentile(heads, [5, 95])
+    reach = max(last - first, 0.01 * interval.estimate)
+    tails = np.percentile(samples, [5, 95, 99])
+    return _Spread(words.short(model.name, 44), heads, interval, samples, tails, first - reach, last + 1.5 * reach)
+
+
+def scatter(run: Run, device: Device) -> Chart | None:
+    """How the samples of each model spread, and every process's median, in percent around the median of its model."""
+    cases = ((model, device.case(model.name)) for model in run.models)
+    found = [_spread(model, case) for model, case in cases if case and case.processes]
+    if not found:
         return None
+    hills = [part for row, spread in enumerate(found) for part in _hill(spread, row)]
+    dots = [dot for row, spread in enumerate(found) for dot in _dots(spread, row)]
+    bars = [bar for row, spread in enumerate(found) for bar in _bar(spread, row)]
+    names = [{"name": spread.name, "y": -row - 0.24} for row, spread in enumerate(found)]
     x = number("x", "from the model's median, %", tickCount=6)
-    rise = {"type": "quantitative", "axis": None, "scale": {"domain": [-len(rows), 0], **EXACT}}
+    rise = {"type": "quantitative", "axis": None, "scale": {"domain": [-len(found), 0], **EXACT}}
+    y = rise | {"field": "y"}
+    hill = {"color": MUTED, "opacity": 0.3, "interpolate": "monotone"}
+    bar = {"color": SERIES[0], "strokeWidth": 9, "opacity": 0.25, "strokeCap": "round"}
+    dot = {"filled": True, "color": SERIES[0], "size": 42, "opacity": 0.9}
     label = {"align": "left", "baseline": "middle", "color": MUTED, "fontSize": 12}
+    base, each = {"field": "base"}, {"field": "row", "type": "nominal"}
     layers = [
-        marks(
-            hills,
-            "area",
-            {"color": MUTED, "opacity": 0.3, "interpolate": "monotone"},
-            x=x,
-            y=rise | {"field": "top"},
-            y2={"field": "base"},
-            detail={"field": "row", "type": "nominal"},
-        ),
-        marks(
-            bands,
-            "rule",
-            {"color": SERIES[0], "strokeWidth": 9, "opacity": 0.25, "strokeCap": "round"},
-            x=number("low"),
-            x2={"field": "high"},
-            y=rise | {"field": "y"},
-        ),
-        marks(
-            medians,
-            "point",
-            {"filled": True, "color": SERIES[0], "size": 42, "opacity": 0.9},
-            x=x,
-            y=rise | {"field": "y"},
-        ),
-        marks(names, "text", label, x={"value": 4}, y=rise | {"field": "y"}, text={"field": "name", "type": "nominal"}),
+        marks(hills, "area", hill, x=x, y=rise | {"field": "top"}, y2=base, detail=each),
+        marks(bars, "rule", bar, x=number("low"), x2={"field": "high"}, y=y),
+        marks(dots, "point", dot, x=x, y=y),
+        marks(names, "text", label, x={"value": 4}, y=y, text={"field": "name", "type": "nominal"}),
     ]
     return Chart(
         title="Every sample",
         description="The hill is how the samples spread, a dot the median of a process, the bar behind the dots their "
         "95 % interval. A dot at the edge lies beyond it.",
-        svg=draw(plot(layers, STRIP * len(rows)), f"Samples of every model on {words.place(device)}"),
+        svg=draw(plot(layers, STRIP * len(found)), f"Samples of every model on {words.place(device)}"),
         header=("model", "median", "MAD of the medians", "5 %", "95 %", "99 %", "processes", "samples left out"),
-        rows=tuple(rows),
+        rows=tuple(map(_told, found)),
     )
+
+
+def _hill(spread: _Spread, row: int) -> list[Spec]:
+    counts, edges = np.histogram(spread.shown, BINS)
+    tops = 0.12 + 0.5 * np.convolve(counts, [0.25, 0.5, 0.25], "same") / max(1, counts.max())
+    return [
+        {"x": spread.percent(at), "top": -row - 1 + float(top), "base": -row - 0.88, "row": row}
+        for at, top in zip((edges[1:] + edges[:-1]) / 2, tops, strict=True)
+    ]
+
+
+def _dots(spread: _Spread, row: int) -> list[Spec]:
+    return [
+        {
+            "x": spread.percent(min(max(ns, spread.low), spread.high)),
+            "y": -row - 0.88,
+            "tip": f"{spread.name}, process {at}: {words.duration(ns)}",
+        }
+        for at, ns in enumerate(spread.heads, 1)
+    ]
+
+
+def _bar(spread: _Spread, row: int) -> list[Spec]:
+    low, high = spread.interval.low, spread.interval.high
+    return [{"low": spread.percent(low), "high": spread.percent(high), "y": -row - 0.88}] if low and high else []
+
+
+def _told(spread: _Spread) -> tuple[str, ...]:
+    times = (spread.interval.estimate, stats.mad(spread.heads), *spread.tails)
+    left_out = f"{len(spread.samples) - len(spread.shown)} of {len(spread.samples)}"
+    return (spread.name, *map(words.duration, times), str(len(spread.heads)), left_out)
 
 
 @dataclass(frozen=True)
@@ -201,7 +218,3 @@ def _band(low: float, high: float, colour: str, opacity: float) -> Spec:
     """From one factor to another, over all rounds."""
     look = {"color": colour, "opacity": opacity}
     return marks([{"low": low, "high": high}], "rect", look, y=number("low"), y2={"field": "high"})
-
-
-def _percent(value: float, centre: float) -> float:
-    return round(100 * (float(value) / centre - 1), 3)

@@ -126,7 +126,7 @@ def median(values: Sequence[float], confidence: float = 0.95) -> Interval:
     """The median with its distribution-free interval: two order statistics, for as many values lie below the median as
     a fair coin falls heads (Hollander, Wolfe & Chicken, section 3.6).
 
-    SciPy's quantile_test gives the same bounds; in the report of 3 boards and 30 pairs it costs a second on top of three.
+    SciPy's quantile_test gives the same bounds; a report of 3 boards and 30 pairs would take a second more than three.
     """
     ordered = sorted(values)
     count = len(ordered)

@@ -4,8 +4,6 @@
 #include "lif/lif.h"
 #include "ops/loops.h"
 
-/* --- check -------------------------------------------------------------------------------------------------------- */
-
 /* Rank and sizes of the input without its first axis. */
 static bool is_a_step(const struct bnn_value *value, const struct bnn_value *x) {
   if (x->rank == 0 || value->rank != x->rank - 1) return false;
@@ -40,8 +38,6 @@ static enum bnn_status check(const struct bnn_call *call, struct bnn_error *erro
   BNN_TRY(bnn_rule_output(call, bits ? BNN_BITS : BNN_F32, error));
   return bnn_rule_same_shape(call, error);
 }
-
-/* --- plan and run ------------------------------------------------------------------------------------------------- */
 
 struct state {
   struct bnn_lif_plan plan;

@@ -16,8 +16,6 @@ static const char *string_at(const struct bnn_model *model, uint32_t offset) {
   return (const char *)model->data + model->header->strings_offset + offset;
 }
 
-/* --- tensors ------------------------------------------------------------------------------------------------------ */
-
 /* The kernels count on zero bits behind the last channel: they make the xor of two tails zero. */
 static bool tails_are_zero(const struct bnn_value *value) {
   uint32_t channels = bnn_value_channels(value), words = bnn_words(channels);
@@ -95,8 +93,6 @@ static enum bnn_status read_tensor(const struct bnn_model *model, uint32_t i, st
   }
   return raw->constant ? read_data(model, raw, value, error) : BNN_E_OK;
 }
-
-/* --- nodes -------------------------------------------------------------------------------------------------------- */
 
 static enum bnn_status read_node(const struct bnn_model *model, uint32_t i, uint8_t *ready, struct bnn_error *error) {
   const struct bnn_header *header = model->header;

@@ -25,8 +25,6 @@ static enum bnn_status malformed(struct bnn_error *error, const char *what) {
   return bnn_fail(error, BNN_E_MALFORMED, "%s", what);
 }
 
-/* --- header ------------------------------------------------------------------------------------------------------- */
-
 static enum bnn_status check_identity(const struct bnn_model *model, struct bnn_error *error) {
   size_t bytes = model->bytes, seen = bytes < sizeof magic ? bytes : sizeof magic;
   if (bytes == 0 || memcmp(model->data, magic, seen) != 0) {
@@ -117,8 +115,6 @@ static enum bnn_status check_sections(const struct bnn_model *model, struct bnn_
   if (h->output_count == h->state_count) return malformed(error, "output_count: a model without an output");
   return BNN_E_OK;
 }
-
-/* --- strings ------------------------------------------------------------------------------------------------------ */
 
 /* RFC 3629: no overlong forms, no surrogates, nothing above U+10FFFF. */
 static bool is_utf8(const uint8_t *text, size_t bytes) {

@@ -35,8 +35,6 @@ static uint64_t batch_for(double inference_ns) {
   return inference_ns >= sample ? 1 : (uint64_t)(sample / fmax(inference_ns, 1.0)) + 1;
 }
 
-/* --- warm-up ------------------------------------------------------------------------------------------------------ */
-
 static double least(const double *values, size_t count) {
   double smallest = values[0];
   for (size_t i = 1; i < count; i++) smallest = fmin(smallest, values[i]);
@@ -69,8 +67,6 @@ static double warm_up(struct network *network) {
   bnn_json_close(&json);
   return least(times, count);
 }
-
-/* --- samples ------------------------------------------------------------------------------------------------------ */
 
 struct samples {
   double *ns;
@@ -116,8 +112,6 @@ static void samples_report(const struct samples *samples) {
   bnn_json_close(&json);
 }
 
-/* --- conditions --------------------------------------------------------------------------------------------------- */
-
 static void report_usage(const struct rusage *before, const struct rusage *after, const struct network *network) {
   struct bnn_session_info info;
   bnn_session_describe(network->session, &info);
@@ -135,8 +129,6 @@ static void report_usage(const struct rusage *before, const struct rusage *after
   bnn_json_integer(&json, "involuntary_switches", after->ru_nivcsw - before->ru_nivcsw);
   bnn_json_close(&json);
 }
-
-/* ------------------------------------------------------------------------------------------------------------------ */
 
 static void report_canary(uint64_t before_ns, uint64_t after_ns) {
   struct bnn_json json = bnn_json_open(stdout, "canary");

@@ -30,8 +30,6 @@ uint64_t canary_time(void) {
   return best;
 }
 
-/* ------------------------------------------------------------------------------------------------------------------ */
-
 struct flood {
   size_t bytes;
   volatile uint8_t data[];

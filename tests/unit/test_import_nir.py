@@ -66,9 +66,6 @@ def test_who_wrote_a_file_is_guessed_and_told() -> None:
         assert not importers.load(item.path, sim="snntorch").notes
 
 
-# --- equations ------------------------------------------------------------------------------------------------------
-
-
 def steps(path: Path, x: Array, sim: str) -> Array:
     """The output of every step; a network without neurons has no time, and takes them one by one."""
     graph = importers.load(path, sim=f"{sim},input=real")
@@ -214,9 +211,6 @@ def test_neurons_along_a_line_and_what_reads_them_flat(tmp_path: Path) -> None:
     np.testing.assert_allclose(steps(dense, x, "sinabs"), fired.reshape(1, 21) @ weight.T, rtol=1e-4)
 
 
-# --- whole numbers --------------------------------------------------------------------------------------------------
-
-
 def test_membranes_that_are_whole_numbers_meet_their_threshold_exactly(tmp_path: Path) -> None:
     """Ten spikes of 0.1 make 1, whatever float32 makes of their sum."""
     weight = np.full((1, 1, 1, 1), 0.1, np.float32)
@@ -227,9 +221,6 @@ def test_membranes_that_are_whole_numbers_meet_their_threshold_exactly(tmp_path:
         assert ready.binary.tensors[str(neurons.inputs[1])].data == 10
         spikes = reference.run(ready.binary, [np.ones((40, 1, 1, 1), np.float32)])[0].ravel()
         assert list(np.flatnonzero(spikes)) == [9, 19, 29, 39]
-
-
-# --- bad files ------------------------------------------------------------------------------------------------------
 
 
 def test_real_numbers_are_no_spikes() -> None:

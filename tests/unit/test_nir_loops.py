@@ -177,9 +177,6 @@ def test_a_file_with_more_states_than_it_has(tmp_path: Path, count: int) -> None
         importers.load(tmp_path / "m.bnn")
 
 
-# --- graphs within graphs -------------------------------------------------------------------------------------------
-
-
 def nested(nodes: Mapping[str, nir.Fields], edges: list[tuple[str, str]]) -> nir.Fields:
     return {"type": "NIRGraph", "nodes": nodes, "edges": edges}
 

@@ -129,9 +129,6 @@ def _depth(work: Rewrite, name: str) -> int:
     return int(depths[name])
 
 
-# --- which way a function goes --------------------------------------------------------------------------------------
-
-
 def _direction(work: Rewrite, root: str, result: str, nodes: list[Node]) -> Array | None:
     """+1 or -1 for each channel of `result` as a function of `root`; None where it may turn."""
     channels = work.tensors[result].shape[-1]
@@ -230,9 +227,6 @@ _STEPS: dict[str, Callable[[Node, Operands, Operands], Array | None]] = {
     "convert": _as_is,
     "lookup": _lookup,
 }
-
-
-# --- bisection ------------------------------------------------------------------------------------------------------
 
 
 def first_true(

@@ -64,9 +64,6 @@ def _away(x: Array) -> Array:
     return rounded
 
 
-# --- fixed point ----------------------------------------------------------------------------------------------------
-
-
 def multiplier(real: Any) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """(mantissa, exponent) of positive numbers: mantissa * 2^(exponent - 31), with mantissas of 31 bits."""
     fraction, exponent = np.frexp(np.asarray(real, np.float64))
@@ -102,8 +99,6 @@ def _held(sums: Array, real: Any, params: Params, output: Tensor, away: bool = F
     codes = rescale(sums, *multiplier(real), away) + output.zero_point
     return np.clip(codes, *limits(params, output))
 
-
-# --- operations -----------------------------------------------------------------------------------------------------
 
 Inputs = Sequence[Tensor | None]
 Function = Callable[[list[Array | None], Params, Inputs, Tensor], Array]

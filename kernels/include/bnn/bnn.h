@@ -44,8 +44,6 @@ struct bnn_error {
 const char *bnn_status_name(enum bnn_status status);
 const char *bnn_status_sentence(enum bnn_status status);
 
-/* ---- models ------------------------------------------------------------------------------------------------------ */
-
 struct bnn_model; /* a validated .bnn file; immutable */
 
 /* Maps and validates the file at `path`. *model must be NULL; on success it is the caller's, to be closed.
@@ -79,8 +77,6 @@ struct bnn_tensor_info {
 /* The tensor that is input or output `index`; false where there is none. */
 bool bnn_model_input(const struct bnn_model *model, uint32_t index, struct bnn_tensor_info *info);
 bool bnn_model_output(const struct bnn_model *model, uint32_t index, struct bnn_tensor_info *info);
-
-/* ---- sessions ---------------------------------------------------------------------------------------------------- */
 
 struct bnn_session; /* a model made ready to run: kernels chosen, weights packed, memory planned */
 
@@ -124,8 +120,6 @@ struct bnn_session_info {
   uint32_t layers, threads;
 };
 void bnn_session_describe(const struct bnn_session *session, struct bnn_session_info *info);
-
-/* ---- layers ------------------------------------------------------------------------------------------------------ */
 
 struct bnn_layer_info {
   const char *name;   /* the layer of the model file it came from; the model's */

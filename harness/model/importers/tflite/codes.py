@@ -88,9 +88,6 @@ def _fixed(codes: Array, tensor: Tensor) -> Array:
     return _shifted(_doubled(codes << _NEAREST_256TH, mantissa, 31), -exponent)
 
 
-# --- fixed point ----------------------------------------------------------------------------------------------------
-
-
 def multiplier(ratio: float) -> tuple[int, int]:
     """A ratio as mantissa * 2^(exponent - 31)."""
     fraction, exponent = math.frexp(float(ratio))

@@ -80,9 +80,6 @@ def mirror_pad(t: Translation) -> str:
     return x
 
 
-# --- images of another size -----------------------------------------------------------------------------------------
-
-
 def resize_nearest(t: Translation) -> str:
     x = t.operand(0)
     for axis, (size, wanted) in _sizes(t).items():

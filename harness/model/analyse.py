@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from harness import abi
 from harness.model import transfer, values
 from harness.model.graph import Array, Graph, Node
 from harness.model.reasons import REASONS
@@ -168,9 +169,10 @@ def _misfit(graph: Graph, node: Node, arriving: Values, grid: Grid, spread: Spre
 
 
 def depthwise(graph: Graph, node: Node) -> bool:
-    """Whether each channel has one filter of its own."""
+    """Whether each channel has filters of its own: one, or several."""
     filters, channels = graph.tensors[node.output].shape[-1], graph.tensors[str(node.inputs[0])].shape[-1]
-    return node.op == "conv2d" and node.params.get("groups", 1) == filters == channels > 1
+    most = channels * abi.ops()["concat"].max_inputs
+    return node.op == "conv2d" and node.params.get("groups", 1) == channels > 1 and filters <= most
 
 
 def masked(node: Node, grid: Grid) -> bool:

@@ -227,6 +227,18 @@ def test_depthwise(quantiser: str, channels: int) -> None:
     assert after.tensors[after.nodes[1].output].dtype == "bits"
 
 
+@pytest.mark.parametrize("quantiser", ["ste_sign", "heaviside"])
+@pytest.mark.parametrize(("channels", "times"), [(3, 2), (32, 2), (17, 3)])
+def test_several_filters_for_each_channel(quantiser: str, channels: int, times: int) -> None:
+    net = Net((1, 6, 6, channels)).quantiser(quantiser, "q")
+    graph = net.conv("conv", channels * times, groups=channels, bias=True).norm("bn").graph()
+    (verdict,) = analyse.verdicts(graph).values()
+    assert verdict.kind in ("binary", "binary01")
+    after = prove(graph)
+    assert "bdepthwise2d" in ops(after)
+    assert "conv2d" not in ops(after)
+
+
 def test_narrow_groups_say_why() -> None:
     net = Net((1, 6, 6, 32)).quantiser("ste_sign", "q").conv("conv", 32, groups=16)
     (verdict,) = analyse.verdicts(net.graph()).values()

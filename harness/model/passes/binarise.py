@@ -110,7 +110,9 @@ def _layer(work: Rewrite, verdict: Verdict) -> None:
     if outside and not inside and not analyse.masked(node, grid):
         x, window, outside = *_fill(work, x, window, analyse.border(node), f"{node.name}/border"), False
     depthwise = analyse.depthwise(work.source, node)
-    if groups > 1 and not depthwise:
+    if depthwise:
+        x = _repeat(work, x, len(filters) // groups, node.name)
+    elif groups > 1:
         x, filters = _widen(work, x, filters, groups, grid, verdict.spread, node.name)
 
     code = encode(grid, inverted=outside and inside and analyse.border(node) == grid.lo)
@@ -148,6 +150,16 @@ def _fill(work: Rewrite, x: str, window: dict[str, int], value: float, name: str
     after = [0, window.get("pad_bottom", 0), window.get("pad_right", 0), 0, 0, 0]
     bare = {key: 0 if key.startswith("pad_") else size for key, size in window.items()}
     return work.node("pad", name, (x,), before=before, after=after, value=value), bare
+
+
+def _repeat(work: Rewrite, x: str, times: int, name: str) -> str:
+    """Each channel as often as it has filters, one after the other."""
+    if times == 1:
+        return x
+    shape = work.tensors[x].shape
+    apart = work.node("reshape", f"{name}/channels", (x,), shape=(*shape, 1))
+    copies = work.node("concat", f"{name}/copies", (apart,) * times, axis=len(shape))
+    return work.node("reshape", f"{name}/repeated", (copies,), shape=(*shape[:-1], shape[-1] * times))
 
 
 def _widen(

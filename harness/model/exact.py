@@ -53,8 +53,8 @@ def of_pointwise(each: Pointwise, producers: Mapping[str, Node]) -> Exact:
     (numbers,) = known
     if numbers is None:
         shift = each.evaluate([[0.0]]).reshape(-1)
-        if np.all(shift == shift[0]) or not shift.all():
-            return None
+        if np.all(shift == shift[0]) or np.any(shift == np.rint(shift)):
+            return None  # it may be a whole number that is shifted by one
         numbers = ()
     results = each.evaluate([[*numbers, *FAR]])
     results = results.reshape(len(results), -1)

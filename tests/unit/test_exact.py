@@ -95,6 +95,11 @@ THREE: dict[str, Made] = {
         lo=-INF,
         hi=INF,
     ),
+    "a whole number minus those of each channel": lambda net: (
+        stem(net)
+        .op("unary", "floor", kind=kind("FLOOR"))
+        .op("arith", "sub", net.const("means", 0.5, -1.0, 2.0, 1.0), kind=kind("SUB"))
+    ),
     "rounded": lambda net: stem(net).op("unary", "round", kind=kind("ROUND")),
     "a number minus its relu": minus_its_relu,
     "a saturated tanh minus one": lambda net: (

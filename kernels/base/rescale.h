@@ -33,6 +33,13 @@ static inline int32_t bnn_rescale(int32_t x, int32_t mantissa, int32_t left, int
   return (int32_t)((high + ((INT64_C(1) << right) >> 1)) >> right);
 }
 
+/* The same, but halves of the second step go away from zero. */
+static inline int32_t bnn_rescale_away(int32_t x, const struct bnn_ratio *ratio) {
+  const int32_t high = bnn_rescale(x, ratio->mantissa, ratio->left, 0);
+  const int64_t half = (INT64_C(1) << ratio->right) >> 1;
+  return (int32_t)((high + half - (high < 0 && ratio->right > 0)) >> ratio->right);
+}
+
 /* A sum as a code: rescaled, moved to the zero point, and held between two codes. */
 static inline int8_t bnn_code(int32_t rescaled, int32_t zero, int32_t lo, int32_t hi) {
   const int64_t code = (int64_t)rescaled + zero;

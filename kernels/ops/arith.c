@@ -83,13 +83,6 @@ static int32_t summand(int32_t code, const struct bnn_ratio *ratio) {
   return (int32_t)(((int64_t)code * (1 << SUM_SHIFT) * ratio->mantissa + (INT64_C(1) << (shift - 1))) >> shift);
 }
 
-/* As bnn_rescale, but halves of its second step go away from zero. */
-static int32_t rescaled(int32_t x, const struct bnn_ratio *ratio) {
-  const int32_t high = bnn_rescale(x, ratio->mantissa, ratio->left, 0);
-  const int64_t half = (INT64_C(1) << ratio->right) >> 1;
-  return (int32_t)((high + half - (high < 0 && ratio->right > 0)) >> ratio->right);
-}
-
 static void row_of_integers(const struct integers *n, int8_t *y, const int8_t *a, size_t a_step, const int8_t *b,
                             size_t b_step, size_t count) {
   const struct integers k = *n; /* a copy of its own, which no store can change */
@@ -100,7 +93,7 @@ static void row_of_integers(const struct integers *n, int8_t *y, const int8_t *a
       const int32_t first = summand(p, &k.first), second = summand(q, &k.second);
       sum = k.minus ? first - second : first + second;
     }
-    y[i] = bnn_code(rescaled(sum, &k.result), k.y_zero, k.range.lo, k.range.hi);
+    y[i] = bnn_code(bnn_rescale_away(sum, &k.result), k.y_zero, k.range.lo, k.range.hi);
   }
 }
 

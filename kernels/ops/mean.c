@@ -100,7 +100,7 @@ static void run_codes(const struct bnn_call *call, const struct state *state, in
     }
     int8_t *to = (int8_t *)y->data + unit * state->channels;
     for (size_t c = 0; c < state->channels; c++)
-      to[c] = bnn_code(bnn_rescale(sum[c], ratio.mantissa, ratio.left, ratio.right), y->zero_point, INT8_MIN, INT8_MAX);
+      to[c] = bnn_code(bnn_rescale_away(sum[c], &ratio), y->zero_point, INT8_MIN, INT8_MAX);
   }
 }
 

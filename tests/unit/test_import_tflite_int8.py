@@ -112,6 +112,14 @@ CASES = {
         options={"KeepDims": True},
         grids=(((0.05,), (-53,)), ((0.04,), (-60,))),
     ),
+    "mean along a line": Case(
+        "MEAN",
+        (1, 160),
+        inputs=((1, 10, 160),),
+        numbers=[1],
+        table="ReducerOptions",
+        grids=(((0.0265,), (-8,)), ((0.0124,), (-27,))),
+    ),
     "between pixels": Case(
         "RESIZE_BILINEAR",
         (1, 12, 16, 16),

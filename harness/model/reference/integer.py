@@ -173,7 +173,7 @@ def _mean(operands: list[Array | None], params: Params, inputs: Inputs, output: 
     assert inputs[0] is not None
     mantissa, exponent = multiplier(np.float64(np.float32(inputs[0].scale)) / np.float64(np.float32(output.scale)))
     shift = min(count.bit_length() - 1, 32, 31 + int(exponent))
-    codes = rescale(sums, (int(mantissa) << shift) // count, int(exponent) - shift) + output.zero_point
+    codes = rescale(sums, (int(mantissa) << shift) // count, int(exponent) - shift, away=True) + output.zero_point
     return np.asarray(np.clip(codes, LOWEST, HIGHEST))
 
 

@@ -34,7 +34,7 @@
  * codes, less their zero points, times the ratio r of the scales. With r = mantissa * 2^(exponent - 31), the mantissa
  * rounded to 31 bits, sum * 2^max(exponent, 0) * mantissa is shifted right by 31 and the rest by max(-exponent, 0), each
  * time rounded to the nearest, halves up: so processors with vectors do it, and so does TensorFlow Lite on them. In arith
- * the second shift takes halves away from zero, and what is added has 20 bits more than codes have. */
+ * and mean the second shift takes halves away from zero, and what is added has 20 bits more than codes have. */
 enum bnn_dtype { BNN_F32 = 1, BNN_I8 = 2, BNN_I32 = 3, BNN_BITS = 4 };
 
 struct bnn_header {

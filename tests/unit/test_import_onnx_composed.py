@@ -69,6 +69,12 @@ OPERATORS: dict[str, onnx.ModelProto] = {
     "tile": after_conv(op("Tile", "c", "r"), r=np.array([1, 3, 1, 2])),
     "expand": network([op("Expand", "x", "s")], (3, 1, 4), s=np.array([2, 1, 5, 1])),
     "cast_towards_zero": network([op("Mul", "x", "n", to="m"), cast_to_integers("m", "y")], IMAGE, n=np.float32(3)),
+    "cast_like_what_is_computed": network(
+        [op("Neg", to="n"), op("CastLike", "two", "n", to="t"), op("Mul", "x", "t")], IMAGE, two=np.float64(2)
+    ),
+    "cast_like_a_constant": network(
+        [op("Mul", "x", "n", to="m"), op("CastLike", "m", "i")], IMAGE, n=np.float32(3), i=np.int32(0)
+    ),
     "masked_fill": after_conv(
         op("Less", "c", "zero", to="m"),
         op("NonZero", "m", to="n"),

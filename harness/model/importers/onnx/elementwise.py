@@ -101,9 +101,18 @@ _WHOLE = {"arith": range(kind("LESS"), kind("NOT_EQUAL") + 1), "unary": (kind("R
 
 
 def cast(t: Translation) -> Value:
+    return _cast(t, t.attribute("to", 0))
+
+
+def cast_like(t: Translation) -> Value:
+    """To the type of the second input; what is computed is a float."""
+    data = t.operand(1).data
+    return _cast(t, onnx.TensorProto.FLOAT if data is None else onnx.helper.np_dtype_to_tensor_dtype(data.dtype))
+
+
+def _cast(t: Translation, target: int) -> Value:
     """Numbers are floats in the graph, and what is true is 1; so most casts change nothing."""
-    x, target = t.operand(0), t.attribute("to", 0)
-    types = onnx.TensorProto
+    x, types = t.operand(0), onnx.TensorProto
     if target == types.BOOL:
         return binary(t, "NOT_EQUAL", x, number(0.0))
     if target in (types.FLOAT, types.DOUBLE):
@@ -156,6 +165,7 @@ OPERATORS: dict[str, Function] = {
     "Where": where,
     "Not": logical_not,
     "Cast": cast,
+    "CastLike": cast_like,
     "Identity": same,
     "Dropout": same,
 }

@@ -12,6 +12,9 @@ import pytest
 from harness.errors import ConfigError, UnsupportedModel
 from harness.model import importers, reference
 from harness.model.graph import Graph, Node
+from harness.model.importers.keras import quantizers
+from harness.model.importers.keras.config import Fields, Named
+from harness.model.importers.keras.objects import Entry, Objects
 from harness.model.importers.keras.quantizers import TINY
 from harness.model.importers.keras.weights import snake
 
@@ -123,6 +126,32 @@ def test_a_custom_quantiser_may_be_one_that_is_known(tmp_path: Path) -> None:
     assert named(graph, "quant_conv2d/input_quantizer/round").op == "unary"
 
 
+def test_custom_weights_may_be_scaled_by_the_whole_tensor() -> None:
+    fields = Fields("here", {})
+    plain, scaled = (
+        quantizers.find(Named("mine", (), fields), Objects(objects={"mine": Entry(values=(-1, 1), scale=scale)}))
+        for scale in (None, "tensor")
+    )
+    assert plain is not None
+    assert scaled is not None
+    latent = np.array([[1, -2], [-3, 6]], np.float32)
+    np.testing.assert_array_equal(scaled.weights(latent), 3 * plain.weights(latent))
+
+
+@pytest.mark.parametrize("key", ["canary", "Lambda"])
+def test_a_lambda_is_what_its_user_says_and_is_not_run(
+    key: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / "objects.yaml"
+    path.write_text(f"objects: {{{key}: {{layer: Rescaling, parameters: {{scale: 3}}}}}}\n", "utf-8")
+    graph = importers.load(DATA / "bad" / "lambda_canary.h5", path)
+    scale = graph.tensors[str(named(graph, "canary").inputs[1])].data
+    assert scale is not None
+    np.testing.assert_array_equal(scale, np.float32(3))
+    assert list(tmp_path.iterdir()) == [path]
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -132,6 +161,8 @@ def test_a_custom_quantiser_may_be_one_that_is_known(tmp_path: Path) -> None:
         ("objects: {A: {values: [0]}}", r"objects\.A\.values"),
         ("objects: {A: {values: [0, .inf]}}", r"objects\.A\.values\.1"),
         ("objects: {A: {}}", r"objects\.A: give either"),
+        ("objects: {A: {layer: Conv2D}}", r"objects\.A\.layer: there is no layer 'Conv2D'"),
+        ("objects: {A: {layer: ReLU, scale: tensor}}", r"objects\.A: a scale"),
         ("objects: {A: {values: [0, 1], parameters: {k_bit: 1}}}", r"objects\.A: parameters belong"),
     ],
 )

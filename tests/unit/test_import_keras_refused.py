@@ -130,6 +130,14 @@ def test_an_unknown_class_is_named(tmp_path: Path, change: Callable[[dict[str, A
     assert caught.value.operations == (operation,)
 
 
+def test_an_unknown_activation_may_be_a_layer(tmp_path: Path) -> None:
+    mapping = tmp_path / "objects.yaml"
+    mapping.write_text("objects: {my_clip: {layer: ReLU, parameters: {max_value: 1}}}", "utf-8")
+    path = changed(tmp_path, "base_seq.h5", field("quant_conv2d", "activation", "my_clip"))
+    (node,) = (node for node in importers.load(path, mapping).nodes if node.name == "quant_conv2d/activation")
+    assert (node.op, node.params["hi"]) == ("clamp", 1.0)
+
+
 def test_all_unknown_parts_are_named_at_once(tmp_path: Path) -> None:
     def change(layers: dict[str, Any]) -> None:
         layers["re_lu"]["class_name"] = "LSTM"

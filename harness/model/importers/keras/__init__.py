@@ -15,7 +15,7 @@ from pathlib import Path
 
 from harness.errors import ModelError
 from harness.model.graph import Builder, Graph
-from harness.model.importers.keras import container, network, objects, quantizers, topology
+from harness.model.importers.keras import container, layers, network, objects, quantizers, topology
 from harness.model.importers.keras.site import Import
 
 
@@ -30,7 +30,7 @@ def load(path: Path, mapping: Path | None = None) -> Graph:
         UnsupportedModel: it has layers, quantisers or functions that bitrig does not know; all of them are named.
         ConfigError: the objects file is wrong.
     """
-    known = objects.load(mapping, tuple(quantizers.KNOWN))
+    known = objects.load(mapping, tuple(quantizers.KNOWN), layers.WEIGHTLESS)
     try:
         file = container.read(path)
         model = topology.model(file.architecture, file.keras3)

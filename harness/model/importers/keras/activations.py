@@ -172,11 +172,13 @@ LAYERS: dict[str, Emit] = {
 
 def known(function: Named, objects: Objects) -> bool:
     """Whether `apply` can write this function, quantiser or layer."""
+    function = objects.layer(function) or function
     return function.key in FUNCTIONS or function.key in LAYERS or quantizers.find(function, objects) is not None
 
 
 def apply(function: Named, site: Site) -> str:
     """The function, quantiser or layer that a field refers to, applied to the site's input."""
+    function = site.imported.objects.layer(function) or function
     here = Site(site.imported, site.layer, site.name, function.fields, site.inputs)
     quantizer = quantizers.find(function, site.imported.objects)
     if quantizer is not None:

@@ -76,3 +76,10 @@ LAYERS: dict[str, Emit] = {
     "Identity": activations.identity,
     **dict.fromkeys(ONLY_IN_TRAINING, activations.identity),
 }
+
+WEIGHTLESS = (
+    *("Activation", "Identity", "Rescaling", "Add", "Subtract", "Multiply", "Average", "Maximum", "Minimum"),
+    *("Concatenate", "GlobalAveragePooling2D", "GlobalMaxPooling2D"),
+    *activations.LAYERS,
+)
+"""Layers that a user may name for one of their own: what they compute stands in their config."""

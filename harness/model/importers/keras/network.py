@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 from harness.errors import ModelError, UnsupportedModel
@@ -40,13 +41,14 @@ def check(model: Model, objects: Objects) -> None:
     first = next(iter(places))[:80]
     why = "bitrig knows Keras' and Larq's own layers and quantisers by name; it guesses nothing and executes nothing."
     remedy = (
-        "Replace them by layers of Keras or Larq; or, for a quantiser of your own, say in a file what it computes and "
+        "Replace them by layers of Keras or Larq; or, for a class or function of your own, say in a file what it is and "
         f"give that with --objects FILE: objects: {{'{first}': {{values: [-1, 1], threshold: 0}}}}."
     )
     if "Lambda" in places:
         why = "A Lambda layer is Python byte code inside the file, which bitrig neither decodes nor runs."
         remedy = (
-            "Replace each Lambda by a layer (Rescaling, Activation, ...) or leave it out, and save the model again."
+            "Replace each Lambda by a layer (Rescaling, Activation, ...) and save the model again. Where one does what "
+            "a layer does, say so with --objects FILE: objects: {NAME OF THE LAMBDA: {layer: Identity}}."
         )
     raise UnsupportedModel(
         f"The model has parts that cannot be imported: {'; '.join(listed)}.", why, remedy, tuple(places)
@@ -79,7 +81,15 @@ def _missing_functions(layer: Layer, objects: Objects, label: str) -> Iterator[t
 
 
 def _writable(layer: Layer, objects: Objects) -> bool:
-    return layer.kind.key in LAYERS or quantizers.find(layer.kind, objects) is not None
+    return _meant(layer, objects).key in LAYERS or quantizers.find(layer.kind, objects) is not None
+
+
+def _meant(layer: Layer, objects: Objects) -> Named:
+    """What a layer is: its class, or for a class that no table knows what the user says, of this layer or of all."""
+    kind = layer.kind
+    if kind.key in LAYERS:
+        return kind
+    return objects.layer(Named(layer.name, (kind.key, *kind.aliases), kind.fields)) or kind
 
 
 def write(model: Model, imported: Import) -> None:
@@ -143,8 +153,9 @@ class _Walk:
             self._imported.build.notes.append(note)
         if layer.model is not None:
             return self.run(layer.model, tensors)
-        if layer.kind.key in LAYERS:
-            outputs = LAYERS[layer.kind.key](site)
+        meant = _meant(layer, self._imported.objects)
+        if meant.key in LAYERS:
+            outputs = LAYERS[meant.key](replace(site, fields=meant.fields))
         else:
             outputs = activations.apply(Named(layer.kind.key, layer.kind.aliases, layer.fields), site)
         return [outputs] if isinstance(outputs, str) else outputs

@@ -81,6 +81,21 @@ class Scaled:
 
 
 @dataclass(frozen=True)
+class Magnified:
+    """Two values times the mean magnitude of the whole tensor of weights."""
+
+    step: Step
+    bits: int = 1
+
+    def activation(self, site: Site) -> str:
+        raise site.unsupported("a scale by the mean magnitude of activations")
+
+    def weights(self, latent: Floats) -> Floats:
+        scaled: Floats = self.step.weights(latent) * np.abs(latent).mean(dtype=np.float64).astype(np.float32)
+        return scaled
+
+
+@dataclass(frozen=True)
 class Ternary:
     """sign(sign(x + t) + sign(x - t)); t is given, or 0.7 times the mean magnitude of the whole tensor."""
 
@@ -190,6 +205,8 @@ def find(named: Named, objects: Objects) -> Quantizer | None:
     if entry is None:
         return KNOWN[named.key](named.fields) if named.key in KNOWN else None
     if entry.values is not None:
-        return Step(entry.threshold, *entry.values)
-    assert entry.quantizer is not None
+        step = Step(entry.threshold, *entry.values)
+        return Magnified(step) if entry.scale else step
+    if entry.quantizer is None:
+        return None
     return KNOWN[entry.quantizer](Fields(named.fields.where, {**named.fields.values, **entry.parameters}))

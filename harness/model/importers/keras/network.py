@@ -41,8 +41,8 @@ def check(model: Model, objects: Objects) -> None:
     first = next(iter(places))[:80]
     why = "bitrig knows Keras' and Larq's own layers and quantisers by name; it guesses nothing and executes nothing."
     remedy = (
-        "Replace them by layers of Keras or Larq; or, for a class or function of your own, say in a file what it is and "
-        f"give that with --objects FILE: objects: {{'{first}': {{values: [-1, 1], threshold: 0}}}}."
+        "Replace them by layers of Keras or Larq; or, for a class or function of your own, say in a file what it is "
+        f"and give that with --objects FILE: objects: {{'{first}': {{values: [-1, 1], threshold: 0}}}}."
     )
     if "Lambda" in places:
         why = "A Lambda layer is Python byte code inside the file, which bitrig neither decodes nor runs."

@@ -92,6 +92,7 @@ def compare(
 
 
 def ours(binary: Path, stem: Path, atol: float) -> tuple[str, ...]:
+    """The command that times a layer in bitrig's runtime."""
     files = (f"--{name}={stem.with_suffix(suffix)}" for name, suffix in _FILES.items())
     return (str(binary), "bench", *files, f"--atol={atol:.3g}")
 
@@ -100,6 +101,7 @@ _FILES = {"model": ".bnn", "input": ".x", "golden": ".y"}
 
 
 def peer(python: Path, engine: str, stem: Path, model: str, layout: str = "") -> tuple[str, ...]:
+    """The command that times it in another engine; its files have `layout` in their names."""
     files = (str(stem.with_suffix(suffix)) for suffix in (model, f"{layout}.x", f"{layout}.y"))
     return (str(python), str(peers.SCRIPT), engine, *files)
 

@@ -24,6 +24,7 @@ WARM_UP, LEAST_TIME, LEAST_SAMPLES = 0.3, 0.5, 7
 
 
 def lce(model: str, data: Any, indirect: bool) -> Callable[[], Any]:
+    """An inference by the Larq Compute Engine on one thread, by its direct or its indirect kernels."""
     # Its package imports TensorFlow for the converter; the interpreter itself is this module alone.
     path = importlib.metadata.distribution("larq-compute-engine").locate_file(
         "larq_compute_engine/tflite/python/interpreter_wrapper_lite.so"
@@ -39,6 +40,7 @@ def lce(model: str, data: Any, indirect: bool) -> Callable[[], Any]:
 
 
 def onnxruntime(model: str, data: Any) -> Callable[[], Any]:
+    """An inference by onnxruntime on one thread."""
     import onnxruntime as engine
 
     options = engine.SessionOptions()
@@ -70,6 +72,7 @@ def timed(infer: Callable[[], Any]) -> list[int]:
 
 
 def bench(engine: str, model: str, given: str, golden: str) -> None:
+    """Prints how far the output lies from the golden one, and the samples, as `bnn bench` does; files hold float32."""
     infer = ENGINES[engine](model, np.fromfile(given, np.float32))
     output, expected = np.asarray(infer(), np.float32).ravel(), np.fromfile(golden, np.float32)
     print(json.dumps({"type": "golden", "max_abs": float(np.abs(output - expected).max())}))
@@ -77,6 +80,7 @@ def bench(engine: str, model: str, given: str, golden: str) -> None:
 
 
 def quantise(model: str, given: str, quantised: str) -> None:
+    """Writes a model as int8, calibrated with inputs that lie in `given` one after the other, in float32."""
     import onnxruntime as engine
     from onnxruntime import quantization
 

@@ -100,6 +100,8 @@ class Counted:
 
 @dataclass(frozen=True)
 class Profiled:
+    """Where the time of an inference went, layer by layer."""
+
     device: str
     model: str
     profile: Profile
@@ -132,6 +134,8 @@ class Stopped:
 
 @dataclass(frozen=True)
 class Noticed:
+    """Something to know before trusting the numbers."""
+
     caveat: Caveat
 
 

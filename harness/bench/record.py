@@ -248,6 +248,8 @@ class Profile(Value):
 
 
 class LayerCount(Value):
+    """Instructions that one layer takes of an inference's."""
+
     name: str
     op: str
     kernel: str

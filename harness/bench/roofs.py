@@ -42,6 +42,7 @@ class Roof:
 
 
 def roof(peaks: Iterable[Peak]) -> Roof:
+    """The most that any of its instruction sets reached: of GMAC/s, GFLOP/s and GB/s."""
     best: dict[str, float] = {}
     for peak in peaks:
         best[peak.name] = max(best.get(peak.name, 0.0), peak.value)

@@ -50,6 +50,8 @@ class Client(Transport):
 
 @dataclass(frozen=True)
 class Program:
+    """What to run for a command, and how to tell its failure from the command's own exit code."""
+
     argv: Sequence[str]
     environment: Mapping[str, str]
     judge: Judge

@@ -31,6 +31,8 @@ class Finding:
 
 @dataclass(frozen=True)
 class Diagnosis:
+    """What was found on a board, and what that means for jobs on it."""
+
     device: str
     facts: Facts
     findings: tuple[Finding, ...]

@@ -71,6 +71,7 @@ def missing(text: str) -> list[str] | None:
 
 
 def kilobytes(text: str) -> int | None:
+    """Bytes, of a line as "MemTotal: 3884 kB"."""
     found = re.search(r"(\d+) kB", text)
     return int(found[1]) * 1024 if found else None
 
@@ -95,6 +96,7 @@ def userland(text: str) -> dict[str, Any] | None:
 
 
 def libc(text: str) -> str | None:
+    """By the dynamic linkers that a board has."""
     for name, pattern in {"musl": "ld-musl", "glibc": "ld-linux", "bionic": "linker"}.items():
         if pattern in text:
             return name
@@ -125,6 +127,7 @@ def temperatures(text: str) -> dict[str, float] | None:
 
 
 def throttled(text: str) -> dict[str, list[str]] | None:
+    """What the firmware of a Raspberry Pi has done to its clock, in words."""
     found = re.search(r"throttled=(0x[0-9a-fA-F]+)", text)
     if not found:
         return None
@@ -136,6 +139,7 @@ def throttled(text: str) -> dict[str, list[str]] | None:
 
 
 def load(text: str) -> float | None:
+    """Processes that ran or waited, over the last minute."""
     found = re.match(r"[\d.]+", text)
     return float(found[0]) if found else None
 
@@ -147,5 +151,6 @@ def pressure(text: str) -> float | None:
 
 
 def free_bytes(text: str) -> int | None:
+    """Of the file system, from the last line of `df -P`."""
     words = text.splitlines()[-1].split()
     return int(words[3]) * 1024 if len(words) >= 6 and words[3].isdigit() else None

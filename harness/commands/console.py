@@ -150,6 +150,7 @@ def telling() -> Iterator[Callable[..., None]]:
 
 
 def toolchain_of(known: inventory.Inventory, target: str, asked: str | None) -> str:
+    """The one that was asked for, else what devices.yaml says for the target."""
     return asked or (known.targets[target].toolchain if target in known.targets else "zig")
 
 

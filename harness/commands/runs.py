@@ -75,6 +75,7 @@ def model_files(given: Iterable[str]) -> list[Path]:
 def settings_of(
     rounds: str | None, budget: str | None, precision: str | None, delta: str | None = None, cold: bool = False
 ) -> Settings:
+    """What was given, and the usual where nothing was: seconds, and fractions of 1."""
     usual = Settings()
     return Settings(
         cold=cold,

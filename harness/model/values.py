@@ -113,6 +113,7 @@ def of_levels(levels: Array | Sequence[float], source: str, rare: Array | Sequen
 
 
 def of_constant(tensor: Tensor) -> Values:
+    """The numbers that a constant holds; of codes, those that they stand for."""
     data = tensor.data
     assert data is not None
     if tensor.dtype == "i8":

@@ -178,6 +178,7 @@ def shape(sizes: tuple[int, ...]) -> str:
 
 
 def kind(layer: Layer) -> str:
+    """What a layer runs as: "binary ±1", "2-bit", "int8"."""
     if layer.kind == "kbit":
         return f"{layer.bits}-bit" if layer.bits > 1 else "k-bit weights"
     return KINDS.get(layer.kind, layer.kind)

@@ -66,6 +66,8 @@ FOLDERS = ("bin", "dev", "etc/dropbear", "lib/modules", "proc", "root", "sys", "
 
 @dataclass(frozen=True)
 class Image:
+    """What qemu starts: files in the cache."""
+
     kernel: Path
     initramfs: Path
 

@@ -29,6 +29,8 @@ TINY = float(np.finfo(np.float32).tiny)
 
 @dataclass(frozen=True)
 class Step:
+    """`high` where the tensor `root` reaches the threshold, `low` elsewhere."""
+
     root: str
     threshold: float
     low: float

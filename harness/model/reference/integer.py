@@ -190,6 +190,7 @@ def _softmax(operands: list[Array | None], params: Params, inputs: Inputs, outpu
 
 
 def lookup(operands: list[Array | None], params: Params, output: Tensor) -> Array:
+    """The entry of each code in a table of 256, which begins with that of -128."""
     x, results = take(operands, 2)
     return np.asarray(results[x.astype(np.int64) - LOWEST])
 

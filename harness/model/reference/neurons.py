@@ -10,6 +10,10 @@ from harness.model.reference.common import Memory, Params, kind, take
 
 
 def lif(operands: list[Array | None], params: Params, output: Tensor, memory: Memory | None = None) -> Array:
+    """One time step: what each neuron emits, [N, ..., C] as x; constants broadcast to it.
+
+    `memory` keeps the membranes from step to step, by the node's output; without it each step is the first one.
+    """
     x, threshold, decay, gain, offset, reset, initial = take(operands, 7)
     v = None if memory is None else memory.get(output.name)
     if v is None:

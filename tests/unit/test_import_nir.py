@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -164,6 +165,20 @@ def test_two_edges_into_a_node_are_added(tmp_path: Path) -> None:
     np.testing.assert_array_equal(steps(path, np.ones((1, 4)), "sinabs"), np.full((1, 4), 5.0))
 
 
+def test_an_output_that_is_read_hands_on_what_it_gets(tmp_path: Path) -> None:
+    nodes: dict[str, nir.Fields] = {
+        "input": {"type": "Input", "shape": [4]},
+        "a": {"type": "Scale", "scale": np.full(4, 2.0)},
+        "first": {"type": "Output", "shape": [4]},
+        "b": {"type": "Scale", "scale": np.full(4, 3.0)},
+        "second": {"type": "Output", "shape": [4]},
+    }
+    path = nir.write(tmp_path / "m.nir", nodes, list(pairwise(nodes)))
+    ready = pipeline.prepare(path, sim="sinabs")
+    first, second = ready.golden([np.ones((1, 4), np.float32)])
+    np.testing.assert_array_equal([first, second], [np.full((1, 4), 2.0), np.full((1, 4), 6.0)])
+
+
 @pytest.mark.parametrize("padding", ["same", "valid", [1, 1]])
 def test_grouped_and_padded_convolutions(tmp_path: Path, padding: Any) -> None:
     path = nir.chain(tmp_path / "m.nir", [4, 6, 6], nir.conv(nir.signs(8, 2, 3, 3), padding=padding, groups=2))
@@ -280,6 +295,9 @@ BROKEN: dict[str, tuple[Callable[[Any], None], str]] = {
     "a huge input": (lambda f: _put(f, "node/nodes/input/shape", [2, 1 << 20, 1 << 20]), "elements"),
     "an empty input": (lambda f: _put(f, "node/nodes/input/shape", [2, 0, 8]), "holds nothing"),
     "edges of numbers": (lambda f: _put(f, "node/edges", np.zeros((4, 2))), "no graph"),
+    "an edge into the input": (
+        lambda f: _put(f, "node/edges", [["input", "0"], ["0", "1"], ["1", "output"], ["1", "input"]]), "leads to it",
+    ),
     "an unknown padding": (lambda f: _put(f, "node/nodes/0/padding", "mirror"), "padding"),
 }  # fmt: skip
 

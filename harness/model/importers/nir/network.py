@@ -80,13 +80,14 @@ class _Network:
             value = self._node(entry, [*(self.now[source] for source in entry.sources), *late])
             if entry.kind == "Output":
                 _output(self.build, entry, value)
-            else:
-                self.now[name] = value
+            self.now[name] = value
         for name in kept:
             self.build.loop(self.before[name].tensor, self.now[name].tensor)
 
     def _node(self, entry: Entry, values: list[Value]) -> Value:
         if entry.kind == "Input":
+            if entry.sources or entry.late:
+                raise entry.broken("an edge leads to it")
             return _input(self.build, entry, self.rules)
         x = _sum(self.build, entry, values)
         return FUNCTIONS[entry.kind](Site(self.build, self.rules, entry, x)) if entry.kind in FUNCTIONS else x

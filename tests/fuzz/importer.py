@@ -26,6 +26,7 @@ with atheris.instrument_imports(include=["harness.model"]):
     # Loaded late, these would go unseen.
     from harness.model.importers import bnn, keras, nir, onnx, tflite  # noqa: F401
     from harness.model.importers.keras import hdf5
+    from tests.fuzz import rebuilding
     from tests.fuzz.unpacker import Unpacker
 
 SLOWEST = 2.0
@@ -82,10 +83,22 @@ def change_member(data: bytes, max_size: int, seed: int) -> bytes:
     with zipfile.ZipFile(packed, "w") as archive:
         for name, content in members.items():
             archive.writestr(name, content)
-    return packed.getvalue()
+    return packed.getvalue() if packed.tell() <= max_size else bytes(atheris.Mutate(data, max_size))
 
 
-MUTATORS = {".h5": change_text, ".keras": change_member}
+def change_net(data: bytes, max_size: int, seed: int) -> bytes:
+    """Changes what a NIR file says, and writes it anew; now and then any byte."""
+    chance = random.Random(seed)
+    changed = rebuilding.rebuilt(_unpacked(data), chance) if chance.random() < 0.9 else b""
+    return changed if 0 < len(changed) <= max_size else bytes(atheris.Mutate(data, max_size))
+
+
+@lru_cache(256)
+def _unpacked(data: bytes) -> bytes:
+    return hdf5._run(["-", "node", str(hdf5.allowance(len(data)))], data).stdout
+
+
+MUTATORS = {".h5": change_text, ".keras": change_member, ".nir": change_net}
 
 if __name__ == "__main__":
     main()

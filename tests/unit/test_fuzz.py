@@ -3,14 +3,18 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
+from random import Random
 
 import pytest
 
 from harness.commands import upkeep
 from harness.cross.toolchain import ROOT
+from harness.errors import ModelError
+from harness.model import importers
 from harness.model.importers.keras import hdf5
-from tests.fuzz import seeds
+from tests.fuzz import rebuilding, seeds
 from tests.fuzz.unpacker import Unpacker
 
 SAID = """#988\tDONE   cov: 1932 ft: 4513 corp: 61/2390Kb
@@ -50,3 +54,18 @@ def test_an_unpacker_that_forks_answers_as_one_that_is_started() -> None:
     for arguments in ([str(ROOT / "tests/data/keras" / name), "model_weights", "20000000"] for name in files):
         forked, started = run(arguments, b""), hdf5._run(arguments, b"")
         assert (forked.returncode, forked.stdout) == (started.returncode, started.stdout)
+
+
+def test_nets_that_are_taken_to_pieces_and_changed_are_read_or_refused(tmp_path: Path) -> None:
+    unpacker, answers = Unpacker(), Counter[str]()
+    (source,) = (ROOT / "tests/data/nir").glob("spikingjelly_if_layer/*.nir")
+    unpacked = unpacker.run([str(source), "node", "20000000"], b"").stdout
+    for seed in range(40):
+        path = tmp_path / "changed.nir"
+        path.write_bytes(rebuilding.rebuilt(unpacked, Random(seed)))
+        try:
+            importers.load(path)
+            answers["read"] += 1
+        except ModelError:
+            answers["refused"] += 1
+    assert min(answers["read"], answers["refused"]) >= 5

@@ -22,6 +22,8 @@ X = np.random.default_rng(1).standard_normal((1, 4, 6, 8)).astype(np.float32)
 ROWS = np.random.default_rng(2).standard_normal((3, 8)).astype(np.float32)
 W = np.random.default_rng(3).standard_normal((5, 8)).astype(np.float32)
 
+EDGES = ((0, 0), (1, 1), (0, 3), (0, 0))
+
 
 @dataclass(frozen=True)
 class Case:
@@ -197,6 +199,24 @@ CASES = [
             ("centred", (np.arange(12) + 0.5) / 3 - 0.5, np.arange(3) * 2 + 0.5, {"HalfPixelCenters": True}),
             ("aligned", np.arange(7) / 2, np.arange(2) * 5.0, {"AlignCorners": True}),
         )
+    ),
+    Case(
+        "SPACE_TO_BATCH_ND",
+        lambda x: np.concatenate([np.pad(x, EDGES)[:, row::2, column::3] for row in range(2) for column in range(3)]),
+        constants=([2, 3], [[1, 1], [0, 3]]),
+    ),
+    Case(
+        "SPACE_TO_BATCH_ND",
+        lambda x: np.stack([x[0, ::2], x[0, 1::2]]),
+        x=X[0, :1],
+        constants=([2], [[0, 0]]),
+        name="1d",
+    ),
+    Case(
+        "BATCH_TO_SPACE_ND",
+        lambda x: np.stack([x[:3], x[3:]], axis=2).reshape(3, 16)[:, 1:14],
+        x=np.random.default_rng(5).standard_normal((6, 8)).astype(np.float32),
+        constants=([2], [[1, 2]]),
     ),
     Case("ADD_N", lambda x: 3 * x, inputs=("x", "x", "x")),
     Case("PAD", lambda x: np.pad(x, ((0, 0), (1, 2), (0, 3), (0, 0))), constants=([[0, 0], [1, 2], [0, 3], [0, 0]],)),

@@ -6,6 +6,7 @@ Where the converter states an output's shape, that is taken, and what merely com
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 
 from harness.errors import ModelError
@@ -148,6 +149,61 @@ def depth_to_space(t: Translation) -> str:
     return t.emit("reshape", (turned,), shape=(n, height * block, width * block, channels // (block * block)))
 
 
+def space_to_batch(t: Translation) -> str:
+    """An image taken apart into as many as a block has pixels."""
+    blocks, sides = _blocks(t)
+    shape, places = t.shape(), range(1, len(blocks) + 1)
+    before, after = ([0] * len(shape) for _ in range(2))
+    for axis, (low, high) in zip(places, sides, strict=True):
+        before[axis], after[axis] = low, high
+    sizes = [size + low + high for size, low, high in zip(shape, before, after, strict=True)]
+    if any(sizes[axis] % block for axis, block in zip(places, blocks, strict=True)):
+        raise ModelError(f"{t.operator.kind} by {blocks} does not divide an image of {sizes}.")
+    x = t.operand(0)
+    if any(before + after):
+        x = t.emit("pad", (x,), part="padded", before=before, after=after, value=0.0)
+    apart, inner, outer = sizes[:1], [], []
+    for axis, block in zip(places, blocks, strict=True):
+        outer.append(len(apart))
+        inner.append(len(apart) + 1)
+        apart += [sizes[axis] // block, block]
+    rest = range(len(apart), len(apart) + len(shape) - len(places) - 1)
+    x = t.emit("reshape", (x,), part="blocks", shape=(*apart, *sizes[len(places) + 1 :]))
+    x = t.emit("transpose", (x,), part="turned", permutation=(*inner, 0, *outer, *rest))
+    fewer = (sizes[axis] // block for axis, block in zip(places, blocks, strict=True))
+    return t.emit("reshape", (x,), shape=(sizes[0] * math.prod(blocks), *fewer, *sizes[len(places) + 1 :]))
+
+
+def batch_to_space(t: Translation) -> str:
+    """The images put together again, and cropped."""
+    blocks, sides = _blocks(t)
+    shape, count = t.shape(), len(blocks)
+    images, rest = shape[0] // math.prod(blocks), shape[count + 1 :]
+    if images * math.prod(blocks) != shape[0]:
+        raise ModelError(f"{t.operator.kind} makes an image of {blocks} out of {shape[0]}.")
+    x = t.emit("reshape", (t.operand(0),), part="blocks", shape=(*blocks, images, *shape[1:]))
+    woven = [part for at in range(count) for part in (count + 1 + at, at)]
+    order = (count, *woven, *range(2 * count + 1, 2 * count + 1 + len(rest)))
+    x = t.emit("transpose", (x,), part="turned", permutation=order)
+    whole = [size * block for size, block in zip(shape[1:], blocks, strict=False)]
+    x = t.emit("reshape", (x,), part="whole", shape=(images, *whole, *rest))
+    kept = [size - low - high for size, (low, high) in zip(whole, sides, strict=True)]
+    if min(kept) < 1:
+        raise ModelError(f"{t.operator.kind} crops {whole} down to nothing.")
+    begin = [0, *(low for low, _ in sides), *(0 for _ in rest)]
+    return t.emit("slice", (x,), begin=begin, step=[1] * len(shape), shape=(images, *kept, *rest))
+
+
+def _blocks(t: Translation) -> tuple[list[int], list[tuple[int, int]]]:
+    """The sizes of a block, and what is padded or cropped before and after each."""
+    blocks, sides = t.numbers(1), t.numbers(2)
+    if not 1 <= len(blocks) <= 2 or len(sides) != 2 * len(blocks) or len(t.shape()) - len(blocks) not in (1, 2):
+        raise t.unsupported(f"by {blocks}")
+    if min(blocks) < 1 or min(sides) < 0:
+        raise ModelError(f"{t.operator.kind} has the block {blocks} and the sides {sides}.")
+    return blocks, list(zip(sides[::2], sides[1::2], strict=True))
+
+
 def _block(t: Translation, height: int, width: int) -> int:
     block: int = t.option("BlockSize")
     if block < 1 or height % block or width % block:
@@ -171,6 +227,8 @@ OPERATORS: dict[str, Callable[[Translation], str | Sequence[str]]] = {
     "STRIDED_SLICE": strided_slice,
     "SPACE_TO_DEPTH": space_to_depth,
     "DEPTH_TO_SPACE": depth_to_space,
+    "SPACE_TO_BATCH_ND": space_to_batch,
+    "BATCH_TO_SPACE_ND": batch_to_space,
 }
 
 SHAPES: dict[str, tuple[int, ...]] = {

@@ -137,8 +137,10 @@ def _arith(known: Magnitudes, node: Node) -> Magnitude:
     if kind == abi.constant("BNN_MUL"):
         return Magnitude(_together(np.multiply, [part.size for part in parts]), terms)
     divisor = known.graph.tensors[str(node.inputs[1])].data
-    if kind == abi.constant("BNN_DIV") and divisor is not None and divisor.all():
-        return Magnitude(parts[0].size.max() / np.abs(divisor).min(), terms)
+    if kind == abi.constant("BNN_DIV"):
+        by = np.abs(known.values[str(node.inputs[1])] if divisor is None else divisor).min(initial=np.inf)
+        if by > 0:
+            return Magnitude(parts[0].size.max() / by + known.own(node.output).size.max(), terms)
     return _pass_through(known, node)
 
 

@@ -189,6 +189,42 @@ def test_a_sign_that_rounding_moved_is_a_flip_and_no_fault() -> None:
         proof.compare("straighten", before, turned, reference.trace(before, inputs), inputs)
 
 
+def test_a_bit_that_flipped_in_one_pass_is_no_fault_of_the_next() -> None:
+    """The values that a pass was excused from are those that the next one is compared with."""
+    net = Net((1, 4, 4, 1))
+    x = net.x
+    net.op("arith", "sub", net.const("one", 1.0), kind=kind("SUB"))
+    net.op("arith", "add", net.const("one", 1.0), kind=kind("ADD"))
+    before = net.op("quantize", "q", net.const("limit", 1e-12), dtype="bits").graph()
+    after = Rewrite(
+        replace(before, nodes=(replace(before.nodes[-1], inputs=(x, *before.nodes[-1].inputs[1:])),))
+    ).graph()
+    inputs, allowed = [np.full((1, 4, 4, 1), 0.5, np.float32)], dict[str, np.ndarray]()
+    inputs[0][0, 1, 1, 0] = 1e-9
+    first, values = proof.compare("straighten", before, after, reference.trace(before, inputs), inputs, allowed=allowed)
+    second, _ = proof.compare("nothing", after, after, values, inputs, allowed=allowed)
+    assert (first.flips, second.flips) == (1, 0)
+    with pytest.raises(WrongOutput, match="'nothing'.*1 of 16 bits"):
+        proof.compare("nothing", after, after, values, inputs)
+
+
+def test_what_a_small_number_divides_carries_its_rounding_enlarged() -> None:
+    """As a norm does near the mean: (a - 1) + 1 is off by what rounds 1, and by a thousand times that after."""
+    net = Net((1, 4, 4, 1))
+    x = net.x
+    by = net.builder.node("affine", "by", (x, net.const("whole", 1.0)))
+    net.op("arith", "sub", net.const("one", 1.0), kind=kind("SUB"))
+    net.op("arith", "add", net.const("one", 1.0), kind=kind("ADD")).op("arith", "ratio", by, kind=kind("DIV"))
+    before = net.graph()
+    after = Rewrite(replace(before, nodes=(before.nodes[0], replace(before.nodes[-1], inputs=(x, by))))).graph()
+    inputs = [np.full((1, 4, 4, 1), 1e-3, np.float32)]
+    proof.compare("straighten", before, after, reference.trace(before, inputs), inputs)
+    inputs[0][:] = 0.5
+    turned = replace(after, nodes=(after.nodes[0], replace(after.nodes[1], params={"kind": kind("MUL")})))
+    with pytest.raises(WrongOutput, match="'ratio'"):
+        proof.compare("straighten", before, turned, reference.trace(before, inputs), inputs)
+
+
 def codes(factor: float) -> Graph:
     net = Net((1, 4, 4, 2))
     net.op("affine", "scaled", net.const("factor", factor))

@@ -59,3 +59,18 @@ def test_a_recurrent_network(runtime: Runtime, kind: str, options: tuple[str, ..
     (golden,) = reference.run(ready.graph, [x])
     assert 0.05 < golden.mean() < 0.95
     np.testing.assert_array_equal(runtime.run(ready.binary, [x], *options)[0].reshape(golden.shape), golden)
+
+
+@pytest.mark.parametrize("options", [(), ("--threads", "3")], ids=" ".join)
+def test_delays_and_convolutions_along_a_line(runtime: Runtime, options: tuple[str, ...]) -> None:
+    draw = np.random.default_rng(6)
+    weight = np.sign(nir.signs(8, 3, 5)) / 4
+    conv = {"type": "Conv1d", "weight": weight, "stride": 1, "padding": 2, "dilation": 1, "groups": 1}
+    delays = [{"type": "Delay", "delay": draw.integers(0, 4, size).astype(float)} for size in ((3, 20), (8, 20))]
+    path = nir.chain(runtime.folder / "m.nir", [3, 20], delays[0], conv, nir.spiking(), delays[1], nir.spiking())
+    ready = pipeline.prepare(path, sim="sinabs")
+    x = (draw.random((30, 3, 20)) < 0.5).astype(np.float32)
+    (golden,) = reference.run(ready.graph, [x])
+    assert 0.05 < golden.mean() < 0.95
+    for graph in (ready.graph, ready.binary):
+        np.testing.assert_array_equal(runtime.run(graph, [x], *options)[0].reshape(golden.shape), golden)

@@ -177,6 +177,52 @@ def test_a_file_with_more_states_than_it_has(tmp_path: Path, count: int) -> None
         importers.load(tmp_path / "m.bnn")
 
 
+@pytest.mark.parametrize("shape", [(6,), (3, 2), (3, 2, 2)])
+def test_delays(tmp_path: Path, shape: tuple[int, ...]) -> None:
+    """Of each element, of each channel, or one for all; none is one of them."""
+    x = DRAW.standard_normal((T, *shape)).astype(np.float32)
+    for delay in (DRAW.integers(0, 5, shape) * 1e-4, np.full(1, 3e-4), np.zeros(shape), np.arange(shape[0]) * 2e-4):
+        path = nir.chain(tmp_path / "m.nir", shape, {"type": "Delay", "delay": delay})
+        lags = np.rint(np.asarray(delay).reshape(*delay.shape, *[1] * (len(shape) - delay.ndim)) / 1e-4)
+        past = np.stack(
+            [np.roll(x, lag, axis=0) * (np.arange(T) >= lag).reshape(-1, *[1] * len(shape)) for lag in range(12)]
+        )
+        lags = np.broadcast_to(lags, shape).astype(int)
+        expected = np.take_along_axis(past, lags[np.newaxis, np.newaxis], axis=0)[0]
+        graph = importers.load(path, sim="snntorch,input=real")
+        parts = [x] if graph.spiking else np.split(x, T)
+        np.testing.assert_array_equal(np.concatenate([reference.run(graph, [part])[0] for part in parts]), expected)
+
+
+def test_delayed_spikes_are_spikes(tmp_path: Path) -> None:
+    delay = {"type": "Delay", "delay": np.arange(6) % 3 * 1e-4}
+    linear = {"type": "Linear", "weight": nir.signs(6, 6)}
+    path = nir.chain(tmp_path / "m.nir", [6], nir.lif(), delay, linear, nir.lif())
+    ready = pipeline.prepare(path, sim="snntorch")
+    assert [layer.kind for layer in ready.layers] == ["binary01"]
+    ready.prove([SPIKES])
+
+
+def test_a_delay_in_a_circle_adds_to_its_step(tmp_path: Path) -> None:
+    nodes = {**ports(), "lif": nir.spiking(), "late": {"type": "Delay", "delay": np.full(6, 2.0)}, "rec": affine()}
+    edges = [("input", "lif"), ("lif", "late"), ("late", "rec"), ("rec", "lif"), ("lif", "output")]
+    path = nir.write(tmp_path / "m.nir", nodes, edges)
+    v, past, expected = np.zeros(6), [np.zeros(6)] * 3, []
+    for current in CURRENTS:
+        v = v + current + WEIGHT @ past[-3] + BIAS
+        past.append((v >= 1).astype(float))
+        v = v - past[-1]
+        expected.append(past[-1])
+    np.testing.assert_array_equal(run(path, CURRENTS, "sinabs,input=real"), expected)
+
+
+@pytest.mark.parametrize("delay", [-1e-4, 1e9, np.nan])
+def test_impossible_delays(tmp_path: Path, delay: float) -> None:
+    path = nir.chain(tmp_path / "m.nir", [6], {"type": "Delay", "delay": np.full(6, delay)})
+    with pytest.raises(ModelError):
+        importers.load(path, sim="snntorch")
+
+
 def nested(nodes: Mapping[str, nir.Fields], edges: list[tuple[str, str]]) -> nir.Fields:
     return {"type": "NIRGraph", "nodes": nodes, "edges": edges}
 

@@ -6,6 +6,7 @@ In a step, NIR has images [C, H, W], signals [C, L] and vectors [F]; the graph [
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -97,6 +98,8 @@ class Site:
         data = self.entry.floats(field).astype(np.float64)
         if data.size == 1:
             return data.reshape(1)
+        if data.ndim == 1 and data.size == math.prod(shape):  # whole numbers come flat
+            data = data.reshape(shape)
         if data.shape == shape[:1] and len(shape) > 1:
             return data
         if data.shape != shape:

@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Neurons: NIR's differential equations as steps of length dt (explicit Euler, which is what the frameworks do).
+"""What remembers: delays, and neurons, which are NIR's differential equations as steps of length dt.
+
+The steps are those of explicit Euler, as the frameworks have them.
 
 IF        dv/dt = r * x                          v + dt*r * x
 LIF, LI   tau * dv/dt = v_leak - v + r * x       (1 - dt/tau) * v + dt/tau*r * x + dt/tau*v_leak
 CubaLIF   tau_syn * di/dt = w_in * x - i         an LI whose membrane is the current of a LIF
+Delay     y(t) = x(t - delay)                    the value of round(delay/dt) steps before, zero in the first
 """
 
 from __future__ import annotations
@@ -14,9 +17,10 @@ from typing import Any
 import numpy as np
 
 from harness import abi
-from harness.model.graph import Array
+from harness.model.graph import Array, Builder
 from harness.model.importers.nir.layers import Site, Value
 
+_LONGEST, _MOST_LAGS = 4096, 256
 _IDLE: Mapping[str, float] = {"decay": 1.0, "gain": 1.0, "offset": 0.0, "reset": 0.0, "initial": 0.0}
 _RESETS = {"subtract": "BNN_RESET_SUBTRACT", "zero": "BNN_RESET_VALUE", "value": "BNN_RESET_VALUE"}
 
@@ -111,6 +115,40 @@ def _cuba_li(site: Site) -> Value:
     return site.x.of(_membrane(site, _synapse(site), _leaky(site, "tau_mem")))
 
 
+def _delay(site: Site) -> Value:
+    """The last values stand in a line, the oldest first; each lag has its place in it."""
+    build, x = site.build, site.x.tensor
+    lags = np.rint(site.spread("delay") / site.simulation.dt)
+    if not (lags.min() >= 0 and lags.max() <= _LONGEST) or np.unique(lags).size > _MOST_LAGS:
+        raise site.entry.broken(f"its delays are not {_MOST_LAGS} lags of 0 to {_LONGEST} steps at most")
+    longest, shape = int(lags.max()), build.shape(x)
+    if longest == 0:
+        return site.x
+    state = build.state(f"{site.entry.name}/before", (longest, *shape[1:]))
+    if _spikes(build, x):
+        build.levels[state] = (0.0, 1.0)
+    line, step = site.node("concat", (state, x), "line", axis=0), [1] * len(shape)
+    y = ""
+    for lag in np.unique(lags):
+        begin = [longest - int(lag), *[0] * (len(shape) - 1)]
+        row = site.node("slice", (line,), f"lag{lag:g}", shape, begin=begin, step=step)
+        y = site.node("select", (site.constant("where", lags == lag), row, y)) if y else row
+    begin = [1, *[0] * (len(shape) - 1)]
+    build.loop(state, site.node("slice", (line,), "after", (longest, *shape[1:]), begin=begin, step=step))
+    return site.x.of(y)
+
+
+def _spikes(build: Builder, tensor: str) -> bool:
+    """Whether a tensor is what neurons or a promised input gave, moved at most."""
+    made = {node.output: node for node in build.nodes}
+    while tensor in made and made[tensor].op in ("reshape", "transpose"):
+        tensor = str(made[tensor].inputs[0])
+    node = made.get(tensor)
+    if node is None:
+        return tensor in build.levels
+    return node.op == "lif" and node.params["emit"] == abi.constant("BNN_EMIT_SPIKE")
+
+
 FUNCTIONS: Mapping[str, Callable[[Site], Value]] = {
     "IF": _if,
     "LIF": _lif_node,
@@ -118,5 +156,6 @@ FUNCTIONS: Mapping[str, Callable[[Site], Value]] = {
     "LI": _li,
     "CubaLIF": _cuba_lif,
     "CubaLI": _cuba_li,
+    "Delay": _delay,
 }
 SPIKING = frozenset({"IF", "LIF", "CubaLIF"})

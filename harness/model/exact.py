@@ -5,7 +5,8 @@ A sum of products is a number that nobody chose, so it is exactly 0, or exactly 
 relu holds at 0, what a saturated tanh gives, what a bias alone makes of a window of black pixels. A sign that is 0
 there is so all over an image: it has three values and not two.
 
-What a constant of each channel makes of such a number was learned: another number that nobody chose, unless it is 0.
+What a constant of each channel makes of such a number was learned: another one that nobody chose, unless it is 0 or
+channels share it.
 """
 
 from __future__ import annotations
@@ -23,6 +24,8 @@ from harness.model.values import MAX_LEVELS, Exact, Values
 FAR = (-1e30, -5e29, 5e29, 1e30)
 """Two numbers at either end: a function that gives one result for both has stopped to change."""
 
+SHARED = 8
+"""Channels may learn the same number by chance, where it is one of few bits. More numbers than this were learned."""
 NOTHING_BUT_ZERO: tuple[Exact, ...] = ((), (0.0,))
 
 
@@ -118,12 +121,13 @@ def _blank(window: Mapping[str, int], axis: str, size: int, out: int, transposed
 
 
 def _unlearned(rows: Array) -> list[float]:
-    """The numbers that nobody learned, of rows [n, C] with a number of every channel, NaN where a channel has none:
-    those that all channels have, and 0."""
+    """The numbers that nobody learned, of rows [n, C] with a number of every channel, NaN where a channel has none: 0,
+    and those that several channels have, if these are few."""
     found: set[float] = set()
     for row in rows:
-        numbers = np.unique(row[np.isfinite(row)]) + np.float32(0)
-        found.update([float(numbers[0])] if len(numbers) == 1 else [0.0] if 0 in numbers else [])
+        numbers, channels = np.unique(row[np.isfinite(row)] + np.float32(0), return_counts=True)
+        shared = numbers[(channels > 1) | (numbers == 0) | (len(numbers) == 1)]
+        found.update(float(number) for number in (shared if len(shared) <= SHARED else shared[shared == 0]))
     return sorted(found)
 
 

@@ -100,6 +100,11 @@ THREE: dict[str, Made] = {
         .op("unary", "floor", kind=kind("FLOOR"))
         .op("arith", "sub", net.const("means", 0.5, -1.0, 2.0, 1.0), kind=kind("SUB"))
     ),
+    "a maximum of each channel, moved to zero": lambda net: (
+        stem(net)
+        .op("arith", "max", net.const("ends", 1.0, -1.0, 0.3, -1.0), kind=kind("MAX"))
+        .op("arith", "add", net.const("one", 1.0), kind=kind("ADD"))
+    ),
     "rounded": lambda net: stem(net).op("unary", "round", kind=kind("ROUND")),
     "a number minus its relu": minus_its_relu,
     "a saturated tanh minus one": lambda net: (

@@ -510,3 +510,26 @@ def test_weights_that_are_computed_are_not_supported(tmp_path: Path) -> None:
     operator = Operator("FULLY_CONNECTED", ["x", "w", ""], ["y"], "FullyConnectedOptions")
     with pytest.raises(UnsupportedModel, match="weights that are computed"):
         _load(tmp_path, write(tensors, [operator], ["x", "w"], ["y"]))
+
+
+def test_a_batch_that_the_file_leaves_open_is_what_the_operators_make_of_it(tmp_path: Path) -> None:
+    """The converter writes 1 for it throughout, also where an image was taken apart."""
+    tensors = {
+        "x": Tensor((1, 6, 8)),
+        "block": constant([2]),
+        "sides": constant([[0, 0]]),
+        "apart": Tensor((1, 3, 8), signature=(-1, 3, 8)),
+        "rows": constant([-1, 8]),
+        "flat": Tensor((3, 8), signature=(-1, 8)),
+        "axis": constant([1]),
+        "y": Tensor((3,), signature=(-1,)),
+    }
+    operators = [
+        Operator("SPACE_TO_BATCH_ND", ["x", "block", "sides"], ["apart"]),
+        Operator("RESHAPE", ["apart", "rows"], ["flat"]),
+        Operator("MEAN", ["flat", "axis"], ["y"], "ReducerOptions"),
+    ]
+    x = X[0, :1]
+    graph = _load(tmp_path, write(tensors, operators, ["x"], ["y"]))
+    expected = np.concatenate([x[0, ::2], x[0, 1::2]]).mean(axis=-1)
+    np.testing.assert_allclose(reference.run(graph, [x])[0], expected, atol=1e-6)

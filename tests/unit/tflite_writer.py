@@ -30,6 +30,7 @@ class Tensor:
     scales: tuple[float, ...] = ()
     zero_points: tuple[int, ...] = ()
     axis: int = 0
+    signature: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -103,6 +104,8 @@ def _tensor(builder: Any, name: str, tensor: Tensor, buffer: int) -> int:
     text = builder.CreateString(name)
     shape = _ints(builder, tensor.shape)
     fields = {}
+    if tensor.signature:
+        fields["ShapeSignature"] = _ints(builder, tensor.signature)
     if tensor.scales:
         builder.StartVector(4, len(tensor.scales), 4)
         for scale in reversed(tensor.scales):

@@ -131,7 +131,7 @@ def _translate(translation: Translation, operator: Operator) -> None:
         declared, shape = tensor.shape, translation.graph.shape(name)
         if index in translation.packed and shape:
             shape = (*shape[:-1], bits.words(shape[-1]))
-        if (declared or (1,)) != (shape or (1,)):  # a scalar constant has one axis in the graph
+        if not _agree(declared or (1,), shape or (1,), tensor):  # a scalar constant has one axis in the graph
             raise ModelError(
                 f"The file says that {tensor.name!r} has the shape {list(declared)}, "
                 f"but its operator {operator.kind} gives {list(shape)}.",
@@ -140,6 +140,12 @@ def _translate(translation: Translation, operator: Operator) -> None:
         if index in translation.values:
             raise ModelError(f"{tensor.name!r} is computed twice; the file is damaged.")
         translation.values[index] = _rounded(translation, name, tensor)
+
+
+def _agree(declared: tuple[int, ...], shape: tuple[int, ...], tensor: Tensor) -> bool:
+    return len(declared) == len(shape) and all(
+        stated == size or axis in tensor.open for axis, (stated, size) in enumerate(zip(declared, shape, strict=True))
+    )
 
 
 def _rounded(translation: Translation, name: str, tensor: Tensor) -> str:

@@ -52,6 +52,7 @@ class Tensor:
         dtype: TFLite's name of the type ("FLOAT32").
         data: a view into the file, for a constant.
         scales, zero_points: of a quantised tensor, one for all or one for each index of `axis`; else empty.
+        open: axes that the converter left open. Their 1 in `shape` may be wrong behind what changes the batch.
     """
 
     name: str
@@ -61,6 +62,7 @@ class Tensor:
     scales: tuple[float, ...] = ()
     zero_points: tuple[int, ...] = ()
     axis: int = 0
+    open: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -234,7 +236,9 @@ def _tensor(tensor: Any, buffers: list[Array]) -> Tensor:
         axis = quantization.QuantizedDimension()
         if len(zero_points) != len(scales) or not all(math.isfinite(scale) and scale > 0 for scale in scales):
             raise ValueError(f"the quantisation of the tensor {text!r}")
-    return Tensor(text, shape, dtype, _data(raw, shape, dtype, text), scales, zero_points, axis)
+    count = min(tensor.ShapeSignatureLength(), rank)
+    left = frozenset(at for at in range(count) if tensor.ShapeSignature(at) < 0)
+    return Tensor(text, shape, dtype, _data(raw, shape, dtype, text), scales, zero_points, axis, left)
 
 
 def _data(raw: Array, shape: tuple[int, ...], dtype: str, name: str) -> Array | None:

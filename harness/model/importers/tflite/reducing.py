@@ -17,7 +17,10 @@ from harness.model.reference import integer
 def mean(t: Translation) -> str:
     if t.integer and _axes(t) == {1, 2} and len(t.declared()) == len(t.shape()) == 4 and (y := _pooled(t)) is not None:
         return y
-    return t.emit("mean", (t.operand(0),), axes=_bits(_axes(t)), shape=t.declared())
+    axes, shape = _axes(t), t.shape()
+    keeps = len(t.declared()) == len(shape)
+    left = tuple(1 if axis in axes else size for axis, size in enumerate(shape) if keeps or axis not in axes)
+    return t.emit("mean", (t.operand(0),), axes=_bits(axes), shape=left or t.declared())
 
 
 def _pooled(t: Translation) -> str | None:

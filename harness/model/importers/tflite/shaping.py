@@ -23,7 +23,13 @@ def pad(t: Translation) -> str:
 
 
 def reshape(t: Translation) -> str:
-    return t.emit("reshape", (t.operand(0),), shape=t.declared())
+    """To the shape that the file states; where it leaves one size open, to the size that is left."""
+    shape, left = t.declared(), t.container.tensors[t.operator.outputs[0]].open
+    if len(left) == 1:
+        (axis,) = left
+        known = math.prod(size for at, size in enumerate(shape) if at != axis)
+        shape = (*shape[:axis], math.prod(t.shape()) // max(known, 1), *shape[axis + 1 :])
+    return t.emit("reshape", (t.operand(0),), shape=shape)
 
 
 def transpose(t: Translation) -> str:

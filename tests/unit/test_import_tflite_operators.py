@@ -533,3 +533,15 @@ def test_a_batch_that_the_file_leaves_open_is_what_the_operators_make_of_it(tmp_
     graph = _load(tmp_path, write(tensors, operators, ["x"], ["y"]))
     expected = np.concatenate([x[0, ::2], x[0, 1::2]]).mean(axis=-1)
     np.testing.assert_allclose(reference.run(graph, [x])[0], expected, atol=1e-6)
+
+
+def test_a_slice_whose_size_is_computed_is_as_large_as_the_file_says(tmp_path: Path) -> None:
+    tensors = {
+        "x": Tensor(X.shape),
+        "begin": constant([0, 1, 2, 0]),
+        "size": Tensor((4,), np.int32),
+        "y": Tensor((1, 2, 3, 8)),
+    }
+    operators = [Operator("SHAPE", ["x"], ["size"]), Operator("SLICE", ["x", "begin", "size"], ["y"])]
+    graph = _load(tmp_path, write(tensors, operators, ["x"], ["y"]))
+    np.testing.assert_array_equal(reference.run(graph, [X])[0], X[:, 1:3, 2:5])

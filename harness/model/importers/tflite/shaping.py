@@ -90,7 +90,10 @@ def _cut(t: Translation, x: str, axis: int, sizes: list[int]) -> list[str]:
 
 
 def slice_(t: Translation) -> str:
-    shape, begin, sizes = t.shape(), t.numbers(1), t.numbers(2)
+    shape, begin = t.shape(), t.numbers(1)
+    given = t.operator.inputs[2] if len(t.operator.inputs) > 2 else None
+    computed = given is not None and t.container.tensors[given].data is None
+    sizes = list(t.declared()) if computed else t.numbers(2)
     if not len(shape) == len(begin) == len(sizes):
         raise ModelError(f"SLICE begins at {begin} and takes {sizes} of {list(shape)}.")
     taken = tuple(full - b if size == -1 else size for full, b, size in zip(shape, begin, sizes, strict=True))
@@ -239,6 +242,7 @@ OPERATORS: dict[str, Callable[[Translation], str | Sequence[str]]] = {
 
 SHAPES: dict[str, tuple[int, ...]] = {
     "RESHAPE": (1,),
+    "SLICE": (2,),
     "EXPAND_DIMS": (1,),
     "TRANSPOSE_CONV": (0,),
     "ZEROS_LIKE": (0,),

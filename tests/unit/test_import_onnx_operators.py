@@ -54,6 +54,10 @@ OPERATORS: dict[str, onnx.ModelProto] = {
     "batch_norm_rows": network([op("BatchNormalization", "x", "o", "o", "o", "o", epsilon=0.1)], (3, 6), o=ONES),
     "gemm": network([op("Gemm", "x", "w", "b", alpha=0.5, beta=2.0, transB=1)], (2, 6), w=floats(3, 6), b=floats(3)),
     "matmul": network([op("MatMul", "x", "w")], (2, 4, 6), w=floats(6, 3)),
+    "matmul_weights_first": network([op("MatMul", "w", "x")], (2, 6, 5), w=floats(3, 6)),
+    "matmul_weights_before_an_image": network(
+        [op("MaxPool", kernel_shape=[1, 1], to="p"), op("MatMul", "w", "p")], IMAGE, w=floats(4, 7)
+    ),
     "flatten_dense": network(
         [
             op("MaxPool", kernel_shape=[2, 2], to="p"),

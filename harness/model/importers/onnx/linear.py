@@ -124,7 +124,12 @@ def gemm(t: Translation) -> Value:
 
 
 def matmul(t: Translation) -> Value:
-    return _dense(t, t.operand(0), t.required(1, 2).T, None)
+    """By constant weights; where they stand first, their product with x is that of x with them, turned around."""
+    a, b = t.operand(0), t.operand(1)
+    if a.data is None or a.data.ndim != 2 or len(b.shape) < 2:
+        return _dense(t, a, t.required(1, 2).T, None)
+    turn = (*range(len(b.shape) - 2), len(b.shape) - 1, len(b.shape) - 2)
+    return t.permuted(_dense(t, t.permuted(b, turn), a.data, None), turn)
 
 
 def _dense(t: Translation, x: Value, weight: Array, bias: Array | None) -> Value:

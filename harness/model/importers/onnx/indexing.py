@@ -76,34 +76,18 @@ def gather_nd(t: Translation) -> Value:
 
 
 def taken(t: Translation, x: Value, axis: int, indices: Iterable[int], part: str = "") -> Value:
-    """The entries of one axis at these indices: their evenly spaced runs are slices, joined."""
+    """The entries of one axis at these indices: slices, repeated and joined."""
     size = x.shape[axis]
     wanted = [int(index) + (size if index < 0 else 0) for index in indices]
     if not wanted or min(wanted) < 0 or max(wanted) >= size:
         raise ModelError(f"{t.label!r}: it takes entries that an axis of {size} does not have.")
-    runs = _runs(wanted)
-    if runs == [(0, size, 1)]:
+    if wanted == list(range(size)):
         return x
-    if len(runs) > repeat.MOST:
-        raise t.unsupported(f"of indices in {len(runs)} runs")
-    pieces = [_cut(t, x, {axis: run}, f"{part}{at}" if len(runs) > 1 else part) for at, run in enumerate(runs)]
-    return joined(t, pieces, axis, part)
-
-
-def _runs(wanted: Sequence[int]) -> list[tuple[int, int, int]]:
-    """Indices as (begin, count, step) with rising steps, as few as a greedy search finds."""
-    runs: list[tuple[int, int, int]] = []
-    for index in wanted:
-        if runs:
-            begin, count, step = runs[-1]
-            if count == 1 and index > begin:
-                runs[-1] = begin, 2, index - begin
-                continue
-            if count > 1 and index == begin + count * step:
-                runs[-1] = begin, count + 1, step
-                continue
-        runs.append((index, 1, 1))
-    return runs
+    if len(wanted) > repeat.LONGEST:
+        raise t.unsupported(f"of {len(wanted)} entries")
+    x = t.held(t.unflattened(x))
+    y = repeat.taken(t.emit, x.tensor, t.graph.shape(x.tensor), x.order.index(axis), wanted, part)
+    return t.value(y, x.order)
 
 
 def joined(t: Translation, pieces: Sequence[Value], axis: int, part: str = "") -> Value:

@@ -5,11 +5,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import flatbuffers
 import numpy as np
 import tflite
+
+from harness.model import importers
+from harness.model.graph import Graph
 
 _TYPES = {
     np.dtype(np.float32): tflite.TensorType.FLOAT32,
@@ -98,6 +102,13 @@ def write(
     )
     builder.Finish(model, file_identifier=b"TFL3")
     return bytes(builder.Output())
+
+
+def load(folder: Path, content: bytes) -> Graph:
+    """What the importer makes of a file."""
+    file = folder / "model.tflite"
+    file.write_bytes(content)
+    return importers.load(file)
 
 
 def _tensor(builder: Any, name: str, tensor: Tensor, buffer: int) -> int:

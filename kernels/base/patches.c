@@ -32,11 +32,14 @@ static bool is_pointwise(const struct bnn_window *w) {
 
 static uint32_t common_divisor(uint32_t a, uint32_t b) { return b ? common_divisor(b, a % b) : a; }
 
-/* Few bands of equal size, which threads share best; but of so many rows that their pixels come in whole tiles, where
- * tiles that are not whole would cost more than a thirty-second. */
+/* Few bands of equal size, which threads share best, and an even number of them if none gets small or larger than others;
+ * but of so many rows that their pixels come in whole tiles, where tiles that are not whole would cost more than a
+ * thirty-second. */
 static void plan_bands(struct bnn_patches *p, uint32_t band_pixels, uint32_t nr) {
   const uint32_t even_rows = nr / common_divisor(nr, p->out_w);
-  const uint32_t bands = bnn_ceil_div(p->out_h, bnn_ceil_div(band_pixels, p->out_w)), rows = bnn_ceil_div(p->out_h, bands);
+  const uint32_t few = bnn_ceil_div(p->out_h, bnn_ceil_div(band_pixels, p->out_w)), even = few + few % 2;
+  const bool evenly = p->out_h % even == 0 && (uint64_t)(p->out_h / even) * p->out_w >= band_pixels / 2;
+  const uint32_t bands = evenly ? even : few, rows = bnn_ceil_div(p->out_h, bands);
   const uint32_t whole_rows = bnn_round_up(rows, even_rows);
   const uint64_t tiles = (uint64_t)bands * bnn_ceil_div(rows * p->out_w, nr), pixels = (uint64_t)p->out_h * p->out_w;
   const uint32_t wanted = 32 * tiles * nr > 33 * (pixels + nr - 1) ? whole_rows : rows;

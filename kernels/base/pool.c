@@ -120,12 +120,14 @@ static size_t begin_of(const struct bnn_pool *pool, size_t piece) {
   return (size_t)((uint64_t)pool->items * piece / pool->pieces);
 }
 
-/* What is left of a thread's share, one piece after the other. */
+/* What is left of a thread's share, one piece after the other. The last piece stays with its owner, who is about to come to
+ * it: what it needs lies in that core's cache. */
 static void take_share(struct bnn_pool *pool, uint32_t owner, uint32_t thread) {
   _Atomic uint32_t *next = &pool->shares[owner].next;
   const size_t first = pool->pieces * owner / pool->threads, last = pool->pieces * (owner + 1) / pool->threads;
+  const uint32_t most = owner == thread ? pool->tickets : (uint32_t)(last > first ? last - first - 1 : 0);
   uint32_t ticket = atomic_load_explicit(next, memory_order_relaxed);
-  while (ticket - pool->ticket < pool->tickets) {
+  while (ticket - pool->ticket < most) {
     if (!atomic_compare_exchange_weak_explicit(next, &ticket, ticket + 1, memory_order_relaxed, memory_order_relaxed)) continue;
     const size_t piece = first + (ticket - pool->ticket);
     if (piece < last) pool->work(pool->argument, begin_of(pool, piece), begin_of(pool, piece + 1), thread);

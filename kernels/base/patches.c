@@ -152,11 +152,10 @@ static void lay_rows(const struct bnn_patches *p, const uint32_t *image, int64_t
       const uint32_t copied = row >= 0 && row < p->in_h ? r.inside : 0;
       uint32_t *at = to + i * to_step;
       fill_pixels(p, at, r.left);
-      at += (size_t)r.left * p->step;
+      fill_pixels(p, at + (size_t)(r.left + copied) * p->step, p->period - r.left - copied);
       if (copied)
-        copy_pixels(at, p->step, image + ((size_t)row * p->in_w + r.first) * p->pixel_words, (size_t)dilation * p->pixel_words,
-                    copied, p->group_words);
-      fill_pixels(p, at + (size_t)copied * p->step, p->period - r.left - copied);
+        copy_pixels(at + (size_t)r.left * p->step, p->step, image + ((size_t)row * p->in_w + r.first) * p->pixel_words,
+                    (size_t)dilation * p->pixel_words, copied, p->group_words);
     }
   }
 }

@@ -101,6 +101,15 @@ def test_what_a_relu_holds_at_zero_is_far_from_it() -> None:
     assert near(graph, reference.trace(graph, [x])) == (0, 2)
 
 
+def test_a_sum_of_zeros_is_the_same_in_every_order() -> None:
+    """The products of the first input are zeros, those of the second cancel."""
+    net = Net((2, 2))
+    weights = net.builder.constant("kernel", np.array([[0.1, -0.1], [0.3, -0.3], [0.5, 0.5]]))
+    net.op("dense", "dense", weights, lo=-INF, hi=INF).op("affine", "half", net.const("scale", 0.5))
+    graph, x = net.quantiser("ste_sign", "q").graph(), np.array([[0.0, 0.0], [1.1, 1.1]], np.float32)
+    assert near(graph, reference.trace(graph, [x])) == (2, 6)
+
+
 def test_sums_of_bits_are_the_same_everywhere() -> None:
     net = Net((1, 8, 8, 16)).quantiser("ste_sign", "q").conv("conv", 40).norm("bn", negative=False)
     graph = net.quantiser("ste_sign", "after").conv("last", 4).graph()

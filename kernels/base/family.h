@@ -37,11 +37,15 @@ struct bnn_select {
   uint32_t isa;       /* ISA bits that may be used */
   bool in_order;
   const char *forced; /* "bconv2d=bconv2d_8x4_neon,sgemm=...", or NULL */
+  const struct bnn_kernel *only; /* of its family, whatever is forced; or NULL */
 };
 
 /* All families, and how many. */
 extern const struct bnn_family *const bnn_families[];
 extern const size_t bnn_family_count;
+
+/* NULL where there is none of that name. */
+const struct bnn_family *bnn_family_named(const char *name);
 
 const struct bnn_kernel *bnn_family_row(const struct bnn_family *family, size_t index);
 
@@ -51,6 +55,9 @@ const struct bnn_kernel *bnn_family_row(const struct bnn_family *family, size_t 
  * forced: "family=name,..."; NULL: as the environment variable BNN_KERNEL says, or nothing.
  * Returns NULL, or the part of a list that names no ISA, no family or no kernel (it points into that list). */
 const char *bnn_select_init(struct bnn_select *select, const char *isa_list, const char *forced);
+
+/* Whether a kernel's ISA bits are there, and no other one of its family is forced. */
+bool bnn_select_allows(const struct bnn_select *select, const struct bnn_kernel *kernel);
 
 /* The first row that may be used and for which fits(row, problem) holds (fits may be NULL: no rule). NULL where there is none,
  * which only a forced name of a foreign ISA can bring about: every family ends with a scalar row. */

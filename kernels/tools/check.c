@@ -39,10 +39,8 @@ struct tally {
 /* Case i has seed + i: a failure is the first case of a run with its own seed. */
 static void check_kernel(check_fn *check, const struct bnn_select *select, const struct bnn_kernel *kernel, uint64_t seed,
                          uint32_t cases, struct tally *total) {
-  char forced[128];
-  snprintf(forced, sizeof forced, "%s=%s", kernel->family, kernel->name);
   struct bnn_select one = *select;
-  one.forced = forced;
+  one.only = kernel;
   struct tally tally = {0, 0, 0};
   for (uint32_t i = 0; i < cases; i++) {
     struct check_case c = {.state = seed + i, .data = (seed + i) % 3 ? CHECK_RANDOM : (seed + i) / 3 % CHECK_DATA_KINDS};
@@ -63,22 +61,16 @@ static void check_kernel(check_fn *check, const struct bnn_select *select, const
   total->failures += tally.failures;
 }
 
-static const struct bnn_family *family_of(const char *name) {
-  for (size_t i = 0; i < bnn_family_count; i++)
-    if (!strcmp(bnn_families[i]->name, name)) return bnn_families[i];
-  return NULL;
-}
-
 int command_check(const struct options *options) {
   struct bnn_select select;
   const char *wrong = bnn_select_init(&select, options->session.isa_mask, NULL);
-  if (wrong || (options->family && !family_of(options->family))) {
+  if (wrong || (options->family && !bnn_family_named(options->family))) {
     fprintf(stderr, "bnn check: %s: no such ISA or family\n", wrong ? wrong : options->family);
     return EXIT_USAGE;
   }
   struct tally tally = {0, 0, 0};
   for (size_t i = 0; i < sizeof checks / sizeof *checks; i++) {
-    const struct bnn_family *family = family_of(checks[i].family);
+    const struct bnn_family *family = bnn_family_named(checks[i].family);
     if (options->family && strcmp(options->family, family->name)) continue;
     for (size_t k = 0; k < family->count; k++) {
       const struct bnn_kernel *kernel = bnn_family_row(family, k);

@@ -75,10 +75,8 @@ static void report(const struct bnn_kernel *kernel, const char *shape, struct wo
 /* False: out of memory, or a shape that the family cannot take. */
 static bool run_shape(workload_open *open, const char *text, const struct bnn_kernel *kernel, const struct bnn_select *select,
                       const struct options *options) {
-  char forced[128];
-  snprintf(forced, sizeof forced, "%s=%s", kernel->family, kernel->name);
   struct bnn_select one = *select;
-  one.forced = forced;
+  one.only = kernel;
   struct shape shape;
   struct workload *w = calloc(1, sizeof *w);
   const bool opened = w && shape_parse(text, &shape) && open(w, &shape, &one);
@@ -89,30 +87,11 @@ static bool run_shape(workload_open *open, const char *text, const struct bnn_ke
   return opened;
 }
 
-static const struct bnn_family *family_of(const char *name) {
-  for (size_t i = 0; i < bnn_family_count; i++)
-    if (!strcmp(bnn_families[i]->name, name)) return bnn_families[i];
-  return NULL;
-}
-
-/* Whether the forced list ("family=name,...") leaves this kernel in. */
-static bool is_wanted(const char *forced, const struct bnn_kernel *kernel) {
-  char pair[128];
-  const size_t family = strlen(kernel->family);
-  const int length = snprintf(pair, sizeof pair, "%s=%s", kernel->family, kernel->name);
-  bool named = false;
-  for (const char *at = forced; at && *at; at += strcspn(at, ","), at += *at == ',') {
-    if (strcspn(at, ",") == (size_t)length && !memcmp(at, pair, (size_t)length)) return true;
-    named |= !strncmp(at, pair, family + 1);
-  }
-  return !named;
-}
-
 int command_kernels(const struct options *options) {
   struct bnn_select select;
   struct shape shape;
   const char *wrong = bnn_select_init(&select, options->session.isa_mask, options->session.kernels);
-  if (!wrong && options->family && !family_of(options->family)) wrong = options->family;
+  if (!wrong && options->family && !bnn_family_named(options->family)) wrong = options->family;
   if (!wrong && options->shape && !shape_parse(options->shape, &shape)) wrong = options->shape;
   if (!wrong && options->shape && !options->family) wrong = "--shape without --family";
   if (wrong) {
@@ -120,13 +99,13 @@ int command_kernels(const struct options *options) {
     return EXIT_USAGE;
   }
   for (size_t i = 0; i < sizeof families / sizeof *families; i++) {
-    const struct bnn_family *family = family_of(families[i].family);
+    const struct bnn_family *family = bnn_family_named(families[i].family);
     if (options->family && strcmp(options->family, family->name)) continue;
     const char *const asked[] = {options->shape, NULL};
     const char *const *shapes = options->shape ? asked : families[i].shapes;
     for (size_t k = 0; k < family->count; k++) {
       const struct bnn_kernel *kernel = bnn_family_row(family, k);
-      if (kernel->isa & ~select.isa || !is_wanted(select.forced, kernel)) continue;
+      if (!bnn_select_allows(&select, kernel)) continue;
       for (; *shapes; shapes++)
         if (!run_shape(families[i].open, *shapes, kernel, &select, options)) {
           const struct bnn_error error = {BNN_E_ARGUMENT, "the shape does not suit the family, or there is no memory for it"};

@@ -28,7 +28,7 @@ int main(void) {
     for (int width = 8; width <= 64; width *= 8)
       for (int in_order = 0; in_order < 2; in_order++)
         for (int i = 0; i < 3; i++) {
-          const struct bnn_select select = {isa, in_order, forced[i]};
+          const struct bnn_select select = {isa, in_order, forced[i], NULL};
           const struct bnn_kernel *row = bnn_family_choose(&family, &select, fits, &width);
           printf("%d %d %d %s %s\n", isa == SCALAR, width, in_order, forced[i] ? forced[i] + 7 : "-", row ? row->name : "-");
         }

@@ -7,7 +7,7 @@ import math
 from collections.abc import Iterator
 
 from harness.bench.record import BIT_KINDS, Device, Layer, LayerTime, Run
-from harness.bench.roofs import roof
+from harness.bench.roofs import Roof, roof
 from harness.report import words
 from harness.report.charts import MUTED, Chart, Spec, draw, keys, literal, marks, number, plot
 
@@ -34,12 +34,7 @@ def chart(run: Run, device: Device) -> Chart | None:
     limits = roof(device.peaks)
     at = [layer_intensity for _, layer_intensity, *_ in found]
     reach = (min(at) / 2, max(at) * 2)
-    lines: list[Spec] = []
-    for name, peak in (("popcount", limits.bits), ("multiply-add", limits.floats)):
-        if peak:
-            edge = min(max(peak / limits.bandwidth, reach[0]), reach[1]) if limits.bandwidth else reach[0]
-            corners = (reach[0], edge, reach[1])
-            lines += [{"roof": name, "x": x, "y": min(peak, limits.bandwidth * x or peak)} for x in corners]
+    lines = list(_roofs(limits, reach))
     present = [kind for kind in words.KINDS if any(kind == layer.kind for layer, *_ in found)]
     legend = keys((words.KINDS[kind] for kind in present), [f"var(--k-{kind})" for kind in present])
     look = dict(zip(present, legend, strict=True))
@@ -89,6 +84,15 @@ def chart(run: Run, device: Device) -> Chart | None:
         ),
         legend=legend,
     )
+
+
+def _roofs(limits: Roof, reach: tuple[float, float]) -> Iterator[Spec]:
+    """The corners of each roof: the slope of memory, and from its edge on the flat part of arithmetic."""
+    for name, peak in (("popcount", limits.bits), ("multiply-add", limits.floats)):
+        if peak:
+            edge = min(max(peak / limits.bandwidth, reach[0]), reach[1]) if limits.bandwidth else reach[0]
+            for x in (reach[0], edge, reach[1]):
+                yield {"roof": name, "x": x, "y": min(peak, limits.bandwidth * x or peak)}
 
 
 def _of(limit: float, rate: float) -> str:

@@ -271,7 +271,10 @@ def test_random_changes_of_the_architecture_end_in_a_graph_or_a_model_error(monk
         "\0",
         [[1, 2], [3, 4]],
     ]
-    opened = [container.read(DATA / name) for name in (*BASES, "n_nested.keras", "k3_plus_op.keras", "tfk_op_where.h5")]
+    opened = [
+        container.read(DATA / name)
+        for name in (*BASES, "n_nested.keras", "k3_plus_op.keras", "tfk_op_where.h5", "tfk_norms.h5", "k3_ops.keras")
+    ]
     started, accepted = time.monotonic(), 0
     for _ in range(600):
         base = rng.choice(opened)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Planning: which kernel, how input rows are laid out, how the work is cut into units. */
+#include "base/sizes.h"
 #include "bconv2d/layout.h"
 
 static const struct bnn_bconv2d_kernel rows[] = {
@@ -23,27 +24,24 @@ enum {
   NARROW_WORDS_32 = 65535, /* whose sums can be part of BNN_BCONV2D_ZERO */
 };
 
-static size_t align64(size_t bytes) { return (bytes + 63) & ~(size_t)63; }
-static uint32_t ceil_div(uint32_t a, uint32_t b) { return (a + b - 1) / b; }
-
 static struct bnn_bconv2d_layout layout_of(const struct bnn_bconv2d_plan *plan) {
   const struct bnn_bconv2d_problem *p = &plan->problem;
   struct bnn_bconv2d_layout l;
   l.group_channels = p->channels / p->groups;
-  l.group_words = ceil_div(l.group_channels, 32);
+  l.group_words = bnn_ceil_div(l.group_channels, 32);
   l.group_filters = p->filters / p->groups;
-  l.group_tiles = ceil_div(l.group_filters, plan->kernel->mr);
+  l.group_tiles = bnn_ceil_div(l.group_filters, plan->kernel->mr);
   l.filters_padded = p->groups * l.group_tiles * plan->kernel->mr;
   l.plane_words = (size_t)plan->kernel->mr * bnn_bconv2d_words(plan);
   l.tile_words = l.plane_words * p->w_planes.count;
-  const size_t table = align64(l.filters_padded * sizeof(float));
+  const size_t table = bnn_aligned(l.filters_padded * sizeof(float));
   const bool indexes = bnn_bconv2d_indexes(p), f32 = p->output == BNN_BCONV2D_F32 || indexes;
-  l.rows = align64(l.tile_words * sizeof(uint32_t) * p->groups * l.group_tiles);
-  l.pixels = l.rows + align64((size_t)plan->classes_y * plan->classes_x * l.filters_padded * bnn_bconv2d_entry(plan));
+  l.rows = bnn_aligned(l.tile_words * sizeof(uint32_t) * p->groups * l.group_tiles);
+  l.pixels = l.rows + bnn_aligned((size_t)plan->classes_y * plan->classes_x * l.filters_padded * bnn_bconv2d_entry(plan));
   l.list_bytes = (size_t)plan->patches.band_rows * plan->patches.out_w * sizeof(struct bnn_bconv2d_pixel);
-  l.lists = l.pixels + align64(plan->lists * l.list_bytes);
-  l.passes = l.lists + align64(plan->patches.bands * sizeof(uint32_t));
-  l.thresholds = l.passes + align64(plan->passes * sizeof(struct bnn_bconv2d_pass));
+  l.lists = l.pixels + bnn_aligned(plan->lists * l.list_bytes);
+  l.passes = l.lists + bnn_aligned(plan->patches.bands * sizeof(uint32_t));
+  l.thresholds = l.passes + bnn_aligned(plan->passes * sizeof(struct bnn_bconv2d_pass));
   l.multiplier = l.thresholds + (indexes ? p->thresholds * table : 0);
   l.bias = l.multiplier + (f32 ? table : 0);
   l.clamp_lo = l.bias + (f32 ? table : 0);
@@ -57,10 +55,10 @@ static struct bnn_bconv2d_scratch scratch_of(const struct bnn_bconv2d_plan *plan
   struct bnn_bconv2d_scratch s;
   s.patches = 0;
   const size_t extent = bnn_patches_extent(&plan->patches, plan->patches.band_rows), planes = plan->problem.x_planes.count;
-  s.split = s.patches + align64(planes * bnn_patches_bytes(&plan->patches));
-  s.aside = s.split + (plan->kernel->form == BNN_BCONV2D_NIBBLES ? align64(planes * 2 * extent * sizeof(uint32_t)) : 0);
-  s.bits = s.aside + align64(pixels * plan->kernel->mr * sizeof(float));
-  s.end = s.bits + align64(plan->problem.y_planes.count * plan->kernel->mr / 8);
+  s.split = s.patches + bnn_aligned(planes * bnn_patches_bytes(&plan->patches));
+  s.aside = s.split + (plan->kernel->form == BNN_BCONV2D_NIBBLES ? bnn_aligned(planes * 2 * extent * sizeof(uint32_t)) : 0);
+  s.bits = s.aside + bnn_aligned(pixels * plan->kernel->mr * sizeof(float));
+  s.end = s.bits + bnn_aligned(plan->problem.y_planes.count * plan->kernel->mr / 8);
   return s;
 }
 
@@ -94,7 +92,7 @@ bool bnn_bconv2d_starts_list(const struct bnn_bconv2d_plan *plan, uint32_t band)
 static bool fits(const void *row, const void *problem) {
   const struct bnn_bconv2d_kernel *kernel = row;
   const struct bnn_bconv2d_problem *p = problem;
-  const uint32_t filters = p->filters / p->groups, padded = ceil_div(filters, kernel->mr) * kernel->mr;
+  const uint32_t filters = p->filters / p->groups, padded = bnn_round_up(filters, kernel->mr);
   return kernel->mr <= 16 || padded <= filters + filters / 4;
 }
 
@@ -111,8 +109,8 @@ bool bnn_bconv2d_plan(struct bnn_bconv2d_plan *plan, const struct bnn_bconv2d_pr
   if (!plan->kernel) return false;
 
   plan->patches = (struct bnn_patches){p->window, p->batch, p->in_h, p->in_w, p->out_h, p->out_w,
-                                       .pixel_words = p->x_planes.count * ceil_div(p->channels, 32),
-                                       .group_words = ceil_div(p->channels / p->groups, 32)};
+                                       .pixel_words = p->x_planes.count * bnn_ceil_div(p->channels, 32),
+                                       .group_words = bnn_ceil_div(p->channels / p->groups, 32)};
   const bool parity = plan->kernel->form == BNN_BCONV2D_PARITY && p->window.kernel_h == 3;
   bnn_patches_plan(&plan->patches, parity ? BNN_PARITY : BNN_COLUMNS, parity ? PARITY_PIXELS : BAND_PIXELS,
                    plan->kernel->nr);
@@ -130,8 +128,8 @@ bool bnn_bconv2d_plan(struct bnn_bconv2d_plan *plan, const struct bnn_bconv2d_pr
   const size_t bands = (size_t)plan->patches.batch * plan->patches.bands;
   const bool scatters = bnn_bconv2d_scatters(p); /* tiles share bytes: one unit has them all */
   const size_t pieces = scatters ? bands : bands * p->groups, wanted = scatters ? 1 : (MIN_UNITS + pieces - 1) / pieces;
-  plan->block_tiles = ceil_div(layout.group_tiles, wanted < layout.group_tiles ? (uint32_t)wanted : layout.group_tiles);
-  plan->blocks = ceil_div(layout.group_tiles, plan->block_tiles);
+  plan->block_tiles = bnn_ceil_div(layout.group_tiles, wanted < layout.group_tiles ? (uint32_t)wanted : layout.group_tiles);
+  plan->blocks = bnn_ceil_div(layout.group_tiles, plan->block_tiles);
   plan->units = pieces * plan->blocks;
   plan->packed_bytes = layout.end;
   plan->scratch = scratch_of(plan);

@@ -5,14 +5,13 @@
 
 enum {
   MIN_UNITS = 16, /* so that a handful of threads share even a small image evenly */
-  NARROW = 8,     /* channels: some kernel of at most so many must take any convolution */
 };
 
 static uint32_t least(uint32_t a, uint32_t b) { return a < b ? a : b; }
 
-bool bnn_tiles_fit(const struct bnn_convolution *sizes, uint32_t mr) {
+bool bnn_tiles_fit(const struct bnn_convolution *sizes, uint32_t mr, uint32_t narrow) {
   const uint32_t filters = sizes->filters / sizes->groups;
-  return mr <= NARROW || bnn_round_up(filters, mr) <= filters + filters / 4;
+  return mr <= narrow || bnn_round_up(filters, mr) <= filters + filters / 4;
 }
 
 struct bnn_tiles bnn_tiles_of(const struct bnn_convolution *sizes, const struct bnn_patches *patches, uint32_t mr) {

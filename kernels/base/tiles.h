@@ -15,8 +15,8 @@ struct bnn_tiles {
 };
 
 /* Whether tiles of mr channels waste little: those that a wide tile adds up to its width cost as much as real ones, and its
- * output is copied; a quarter is worth its speed. */
-bool bnn_tiles_fit(const struct bnn_convolution *sizes, uint32_t mr);
+ * output is copied; a quarter is worth its speed. Tiles of at most `narrow` channels take any convolution. */
+bool bnn_tiles_fit(const struct bnn_convolution *sizes, uint32_t mr, uint32_t narrow);
 
 struct bnn_tiles bnn_tiles_of(const struct bnn_convolution *sizes, const struct bnn_patches *patches, uint32_t mr);
 

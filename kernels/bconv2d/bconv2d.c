@@ -4,8 +4,6 @@
 
 #include "bconv2d/layout.h"
 
-static uint32_t least(uint32_t a, uint32_t b) { return a < b ? a : b; }
-
 /* Everything that the tiles of a run have in common. */
 struct run {
   const struct bnn_bconv2d_plan *plan;
@@ -16,18 +14,15 @@ struct run {
   size_t y_step;
 };
 
-static size_t first_pixel(const struct bnn_bconv2d_plan *plan, const struct bnn_band *band) {
-  return ((size_t)band->image * plan->patches.out_h + band->begin) * plan->patches.out_w;
-}
-
 static const void *table(const struct run *run, size_t offset, size_t entry) { return run->packed + offset + entry; }
 
-static void run_tile(const struct run *run, struct bnn_bconv2d_tile *tile, const struct bnn_band *band, uint32_t index) {
+static void run_tile(const struct run *run, struct bnn_bconv2d_tile *tile, const struct bnn_piece *piece, uint32_t index) {
   const struct bnn_bconv2d_plan *plan = run->plan;
   const struct bnn_bconv2d_layout *l = &plan->layout;
-  const uint32_t mr = plan->kernel->mr, packed_index = band->group * l->group_tiles + index;
-  const size_t channel = (size_t)packed_index * mr;
-  tile->weights = (const uint32_t *)(const void *)run->packed + packed_index * l->tile_words;
+  const struct bnn_tile_place at = bnn_tile_place(&plan->tiles, piece->band.group, index);
+  const uint32_t mr = plan->kernel->mr;
+  const size_t channel = at.index * mr;
+  tile->weights = (const uint32_t *)(const void *)run->packed + at.index * l->tile_words;
   tile->start = plan->narrow ? table(run, l->rows, channel * bnn_bconv2d_entry(plan)) : NULL;
   tile->base = plan->narrow ? NULL : table(run, l->rows, channel * sizeof(int32_t));
   tile->multiplier = table(run, l->multiplier, channel * sizeof(float));
@@ -36,10 +31,10 @@ static void run_tile(const struct run *run, struct bnn_bconv2d_tile *tile, const
   tile->clamp_hi = plan->clamped ? table(run, l->clamp_hi, channel * sizeof(float)) : NULL;
 
   const struct bnn_bconv2d_place place = {
-      .y = run->y + first_pixel(plan, band) * run->y_step,
+      .y = run->y + piece->first_pixel * run->y_step,
       .y_step = run->y_step,
-      .first = band->group * l->group_filters + index * mr,
-      .channels = least(l->group_filters - index * mr, mr),
+      .first = (uint32_t)at.first,
+      .channels = at.channels,
   };
   const bool f32 = tile->output == BNN_BCONV2D_F32, indexes = bnn_bconv2d_indexes(&plan->problem);
   const bool codes = bnn_bconv2d_codes(&plan->problem);
@@ -93,17 +88,18 @@ static const uint32_t *lay_out(const struct run *run, const struct bnn_band *ban
   return first;
 }
 
-static void run_band(const struct run *run, const struct bnn_band *band, uint32_t tile_begin, uint32_t tile_end) {
+/* Tiles of one band and group, which share its laid out rows. */
+static void run_piece(const struct run *run, const struct bnn_piece *piece) {
   const struct bnn_bconv2d_plan *plan = run->plan;
   const struct bnn_bconv2d_problem *p = &plan->problem;
-  const uint32_t *lists = table(run, run->plan->layout.lists, 0), list = lists[band->begin / plan->patches.band_rows];
+  const uint32_t *lists = table(run, run->plan->layout.lists, 0), list = lists[piece->band.begin / plan->patches.band_rows];
   const bool indexes = bnn_bconv2d_indexes(p);
   size_t x_step;
-  const uint32_t *x = lay_out(run, band, &x_step);
+  const uint32_t *x = lay_out(run, &piece->band, &x_step);
   struct bnn_bconv2d_tile tile = {
       .x = x,
       .pixels = table(run, run->plan->layout.pixels, list * run->plan->layout.list_bytes),
-      .pixel_count = (band->end - band->begin) * plan->patches.out_w,
+      .pixel_count = piece->pixel_count,
       .words = bnn_bconv2d_words(plan),
       .row_step = plan->patches.between_runs,
       .parity_step = plan->patches.parity,
@@ -115,23 +111,18 @@ static void run_band(const struct run *run, const struct bnn_band *band, uint32_
       .hi = indexes ? INFINITY : p->hi,
       .output = indexes ? BNN_BCONV2D_F32 : p->output,
   };
-  for (uint32_t index = tile_begin; index < tile_end; index++) run_tile(run, &tile, band, index);
+  for (uint32_t index = piece->begin; index < piece->end; index++) run_tile(run, &tile, piece, index);
 }
 
-/* Units [begin, end) of one band and group: blocks of channel tiles, which share its laid out rows. */
-static void run_blocks(const struct run *run, size_t begin, size_t end) {
+/* The words of a piece that tiles only add bits to, or whose end no tile writes, are cleared by who comes first or last. */
+static void clear(const struct run *run, const struct bnn_piece *piece) {
   const struct bnn_bconv2d_plan *plan = run->plan;
   const struct bnn_bconv2d_problem *p = &plan->problem;
-  const bool scatters = bnn_bconv2d_scatters(p);
-  const size_t piece = begin / plan->blocks, groups = scatters ? 1 : p->groups;
-  struct bnn_band band = bnn_patches_band(&plan->patches, piece / groups, (uint32_t)(piece % groups));
-  if (p->output == BNN_BCONV2D_BITS && end % (plan->blocks * groups) == 0) /* what no tile writes: the end of the last word */
-    bnn_bconv2d_clear(p, run->y + first_pixel(plan, &band) * run->y_step,
-                      (size_t)(band.end - band.begin) * plan->patches.out_w, scatters ? 0 : (p->filters + 7) / 8);
-  const uint32_t tile_begin = (uint32_t)(begin % plan->blocks) * plan->block_tiles;
-  const uint32_t tile_end = least(tile_begin + (uint32_t)(end - begin) * plan->block_tiles, run->plan->layout.group_tiles);
-  const uint32_t group_end = scatters ? p->groups : band.group + 1;
-  for (; band.group < group_end; band.group++) run_band(run, &band, tile_begin, tile_end);
+  const bool scatters = bnn_bconv2d_scatters(p), last = piece->band.group + 1 == p->sizes.groups;
+  if (p->output != BNN_BCONV2D_BITS) return;
+  if (scatters ? piece->band.group > 0 : !last || piece->end < plan->tiles.group_tiles) return;
+  bnn_bconv2d_clear(p, run->y + piece->first_pixel * run->y_step, piece->pixel_count,
+                    scatters ? 0 : (p->sizes.filters + 7) / 8);
 }
 
 void bnn_bconv2d_run(const struct bnn_bconv2d_plan *plan, const void *packed, const uint32_t *x, void *y, void *scratch,
@@ -144,9 +135,10 @@ void bnn_bconv2d_run(const struct bnn_bconv2d_plan *plan, const void *packed, co
       .scratch = scratch,
       .y_step = bnn_bconv2d_pixel_bytes(&plan->problem),
   };
-  while (begin < end) {
-    const size_t stop = (begin / plan->blocks + 1) * plan->blocks;
-    run_blocks(&run, begin, stop < end ? stop : end);
-    begin = stop;
+  const size_t each = plan->tiles.units / plan->units;
+  for (begin *= each, end *= each; begin < end;) {
+    const struct bnn_piece piece = bnn_tiles_take(&plan->tiles, &plan->patches, &begin, end);
+    clear(&run, &piece);
+    run_piece(&run, &piece);
   }
 }

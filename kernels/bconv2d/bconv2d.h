@@ -12,7 +12,7 @@
 #include <stdint.h>
 
 #include "base/family.h"
-#include "base/patches.h"
+#include "base/tiles.h"
 #include "bnn/format.h"
 
 enum bnn_bconv2d_output { BNN_BCONV2D_F32, BNN_BCONV2D_BITS };
@@ -24,11 +24,7 @@ struct bnn_bconv2d_planes {
 };
 
 struct bnn_bconv2d_problem {
-  uint32_t batch;
-  uint32_t in_h, in_w, channels;   /* of the whole input, before grouping */
-  uint32_t out_h, out_w, filters;  /* of the whole output */
-  struct bnn_window window;
-  uint32_t groups;
+  struct bnn_convolution sizes;
   enum bnn_border border;
   enum bnn_bconv2d_output output;
   float lo, hi; /* -inf, +inf where there is no activation */
@@ -49,8 +45,7 @@ struct bnn_bconv2d_weights {
 /* Sizes that follow from the problem and the kernel. */
 struct bnn_bconv2d_layout {
   uint32_t group_channels, group_words; /* of the input */
-  uint32_t group_filters, group_tiles;
-  uint32_t filters_padded; /* groups * group_tiles * mr */
+  uint32_t group_padded, filters_padded; /* of the output, with channels that fill tiles up */
   size_t plane_words, tile_words; /* of packed weights: a tile's plane, all its planes */
   size_t list_bytes;       /* of the pixels of a band */
   /* Byte offsets in the packed weights: `start` or `base` by class and channel; lists of pixels; the list of each
@@ -72,12 +67,12 @@ struct bnn_bconv2d_plan {
   const struct bnn_bconv2d_kernel *kernel;
   size_t packed_bytes;  /* 64-byte aligned */
   size_t scratch_bytes; /* one for each thread, 64-byte aligned; contents need not survive between runs */
-  size_t units;         /* run splits into this many pieces */
+  size_t units;         /* run splits into this many pieces: those of `tiles`, or all of a band's */
   struct bnn_patches patches;
+  struct bnn_tiles tiles;
   struct bnn_bconv2d_layout layout;
   struct bnn_bconv2d_scratch scratch;
   uint32_t passes;              /* pairs of planes */
-  uint32_t block_tiles, blocks; /* channel tiles of a unit; units of a band and group */
   uint32_t classes_y, classes_x; /* of the border: see pack.c */
   uint32_t lists;                /* of pixels: bands whose rows have the same classes share one */
   bool clamped;

@@ -59,7 +59,7 @@ void bnn_bconv2d_clear(const struct bnn_bconv2d_problem *problem, unsigned char 
 
 /* Groups whose bits start within a byte: their tiles are written aside and shifted into place. */
 static inline bool bnn_bconv2d_scatters(const struct bnn_bconv2d_problem *p) {
-  return p->output == BNN_BCONV2D_BITS && p->groups > 1 && p->filters / p->groups % 8;
+  return p->output == BNN_BCONV2D_BITS && p->sizes.groups > 1 && p->sizes.filters / p->sizes.groups % 8;
 }
 
 /* Positions whose taps inside the image are the same form a class: a run of neighbours, since both ends of the taps inside

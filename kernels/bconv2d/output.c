@@ -5,10 +5,10 @@
 #include "base/rescale.h"
 #include "bconv2d/layout.h"
 
-static uint32_t words_of(const struct bnn_bconv2d_problem *p) { return (p->filters + 31) / 32; }
+static uint32_t words_of(const struct bnn_bconv2d_problem *p) { return (p->sizes.filters + 31) / 32; }
 
 size_t bnn_bconv2d_pixel_bytes(const struct bnn_bconv2d_problem *p) {
-  if (p->output == BNN_BCONV2D_F32) return p->filters * (bnn_bconv2d_codes(p) ? sizeof(int8_t) : sizeof(float));
+  if (p->output == BNN_BCONV2D_F32) return p->sizes.filters * (bnn_bconv2d_codes(p) ? sizeof(int8_t) : sizeof(float));
   return p->y_planes.count * words_of(p) * sizeof(uint32_t);
 }
 

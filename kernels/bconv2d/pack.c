@@ -24,13 +24,13 @@ static size_t filter_words(const struct bnn_bconv2d_plan *plan) {
 
 /* Words from a row of a filter to the next. */
 static uint32_t row_words(const struct bnn_bconv2d_plan *plan) {
-  return plan->problem.window.kernel_w * plan->problem.w_planes.count * plan->patches.group_words;
+  return plan->problem.sizes.window.kernel_w * plan->problem.w_planes.count * plan->patches.group_words;
 }
 
 /* Where word i of a patch lies in a filter. A patch goes through the kernel's columns, their rows, their channels; with
  * BNN_PARITY through the columns, their channels, their rows. */
 static uint32_t word_at(const struct bnn_bconv2d_plan *plan, uint32_t plane, uint32_t i) {
-  const uint32_t words = plan->patches.group_words, rows = plan->problem.window.kernel_h, column = i / words / rows;
+  const uint32_t words = plan->patches.group_words, rows = plan->problem.sizes.window.kernel_h, column = i / words / rows;
   const bool parity = plan->patches.layout == BNN_PARITY;
   const uint32_t row = (parity ? i : i / words) % rows, word = (parity ? i / rows : i) % words;
   return row * row_words(plan) + (column * plan->problem.w_planes.count + plane) * words + word;
@@ -62,13 +62,14 @@ static void pack_lanes(const struct bnn_bconv2d_plan *plan, const uint32_t *filt
 
 static void pack_weights(const struct bnn_bconv2d_plan *plan, const struct bnn_bconv2d_layout *l, const uint32_t *filters,
                          uint32_t *packed) {
+  const struct bnn_tiles *t = &plan->tiles;
   const uint32_t mr = plan->kernel->mr, lanes = plan->kernel->lanes, run = bnn_bconv2d_words(plan);
   for (uint32_t i = 0; i < l->filters_padded; i += lanes) {
-    const uint32_t group = i / (l->group_tiles * mr), channel = i % (l->group_tiles * mr);
-    const uint32_t *filter = filters + ((size_t)group * l->group_filters + channel) * filter_words(plan);
+    const uint32_t group = i / l->group_padded, channel = i % l->group_padded;
+    const uint32_t *filter = filters + ((size_t)group * t->group_filters + channel) * filter_words(plan);
     uint32_t *tile = packed + i / mr * l->tile_words + (size_t)(i % mr) * run;
-    for (uint32_t plane = 0; plane < plan->problem.w_planes.count && channel < l->group_filters; plane++)
-      pack_lanes(plan, filter, plane, l->group_filters - channel, tile + plane * l->plane_words);
+    for (uint32_t plane = 0; plane < plan->problem.w_planes.count && channel < t->group_filters; plane++)
+      pack_lanes(plan, filter, plane, t->group_filters - channel, tile + plane * l->plane_words);
   }
 }
 
@@ -89,6 +90,14 @@ static void pack_passes(const struct bnn_bconv2d_plan *plan, struct bnn_bconv2d_
         doubled = false;
       }
   }
+}
+
+#define NONE UINT32_MAX
+
+/* The filter that is channel i of all tiles, NONE for one that fills a tile up. */
+static uint32_t filter_at(const struct bnn_bconv2d_plan *plan, uint32_t i) {
+  const uint32_t padded = plan->layout.group_padded, filters = plan->tiles.group_filters, channel = i % padded;
+  return channel < filters ? i / padded * filters + channel : NONE;
 }
 
 static int32_t set_bits(const uint32_t *words, uint32_t count) {
@@ -114,7 +123,8 @@ static struct tap_sums sum_taps(const struct bnn_bconv2d_plan *plan, const struc
         sums.inside_channels += x_worth * w_worth * (int32_t)l->group_channels;
       else
         for (uint32_t plane = 0; plane < p->w_planes.count; plane++)
-          sums.outside_bits += (x_worth << exponent(&p->w_planes, plane)) * set_bits(filter + plane * l->group_words, l->group_words);
+          sums.outside_bits += (x_worth << exponent(&p->w_planes, plane)) *
+                               set_bits(filter + plane * l->group_words, l->group_words);
     }
   return sums;
 }
@@ -134,7 +144,7 @@ static int32_t base_of(const struct bnn_bconv2d_plan *plan, const struct bnn_bco
   const int32_t base = sums.inside_channels + 2 * sums.outside_bits;
   if (p->output == BNN_BCONV2D_F32 || bnn_bconv2d_indexes(p)) return base;
   const int64_t worth = (int64_t)bnn_bconv2d_worth(&p->x_planes) * bnn_bconv2d_worth(&p->w_planes);
-  return popcount_limit(base, weights->threshold[filter], worth * p->window.kernel_h * p->window.kernel_w * l->group_channels);
+  return popcount_limit(base, weights->threshold[filter], worth * (int64_t)bnn_filter_elements(&p->sizes));
 }
 
 /* The row of `start` or `base` for the class of an output pixel. Channels that do not exist give zero bits: their sum never
@@ -142,13 +152,12 @@ static int32_t base_of(const struct bnn_bconv2d_plan *plan, const struct bnn_bco
 static void pack_row(const struct bnn_bconv2d_plan *plan, const struct bnn_bconv2d_layout *l,
                      const struct bnn_bconv2d_weights *weights, uint32_t out_y, uint32_t out_x, void *row) {
   const bool f32 = plan->problem.output == BNN_BCONV2D_F32 || bnn_bconv2d_indexes(&plan->problem);
-  const uint32_t group_padded = l->filters_padded / plan->problem.groups;
   const bool short_sums = plan->narrow && plan->kernel->sum_bits == 16;
   int16_t *shorts = row;
   int32_t *words = row;
   for (uint32_t i = 0; i < l->filters_padded; i++) {
-    const uint32_t channel = i % group_padded, filter = i / group_padded * l->group_filters + channel;
-    const bool exists = channel < l->group_filters;
+    const uint32_t filter = filter_at(plan, i);
+    const bool exists = filter != NONE;
     const int32_t value = exists ? base_of(plan, l, weights, filter, out_y, out_x) : 0;
     if (short_sums)
       shorts[i] = (int16_t)(f32 ? -value / 2 : exists ? -value : INT16_MIN);
@@ -186,10 +195,9 @@ static void pack_pixels(const struct bnn_bconv2d_plan *plan, const struct bnn_bc
 
 static void pack_table(const struct bnn_bconv2d_plan *plan, const struct bnn_bconv2d_layout *l, const float *floats,
                        const int32_t *ints, float missing, float scale, float *table) {
-  const uint32_t group_padded = l->filters_padded / plan->problem.groups;
   for (uint32_t i = 0; i < l->filters_padded; i++) {
-    const uint32_t channel = i % group_padded, filter = i / group_padded * l->group_filters + channel;
-    const bool exists = channel < l->group_filters;
+    const uint32_t filter = filter_at(plan, i);
+    const bool exists = filter != NONE;
     table[i] = scale * (exists && floats ? floats[filter] : exists && ints ? (float)ints[filter] : missing);
   }
 }
@@ -208,10 +216,8 @@ void bnn_bconv2d_pack(const struct bnn_bconv2d_plan *plan, const struct bnn_bcon
   int32_t *thresholds = (int32_t *)(void *)(out + l.thresholds);
   for (uint32_t t = 0; bnn_bconv2d_indexes(p) && t < p->thresholds; t++)
     for (uint32_t i = 0; i < l.filters_padded; i++) {
-      const uint32_t group_padded = l.filters_padded / p->groups, channel = i % group_padded;
-      if (channel < l.group_filters)
-        thresholds[t * l.filters_padded + i] =
-            weights->threshold[(size_t)t * p->filters + i / group_padded * l.group_filters + channel];
+      const uint32_t filter = filter_at(plan, i);
+      if (filter != NONE) thresholds[t * l.filters_padded + i] = weights->threshold[(size_t)t * p->sizes.filters + filter];
     }
   const float clamp_scale = plan->narrow ? -0.5f : 1.0f; /* a negative one swaps the clamps */
   const int32_t *lo = plan->narrow ? weights->clamp_hi : weights->clamp_lo;

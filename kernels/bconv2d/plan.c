@@ -18,7 +18,6 @@ enum {
   BAND_PIXELS = 96, /* enough to use a tile's weights well, few enough that patches and half-written lines of output stay
                        in the first cache from one tile to the next */
   PARITY_PIXELS = 192, /* rows of input that a band shares are copied once then, and its tiles write whole lines of floats */
-  MIN_UNITS = 16,   /* so that a handful of threads share even a small image evenly */
   EXACT_FLOAT = 1 << 24, /* beyond which floats are no longer every integer */
   NARROW_WORDS_16 = 1023,  /* of a run whose sums, and a limit beyond them, fit a signed 16-bit number */
   NARROW_WORDS_32 = 65535, /* whose sums can be part of BNN_BCONV2D_ZERO */
@@ -27,16 +26,15 @@ enum {
 static struct bnn_bconv2d_layout layout_of(const struct bnn_bconv2d_plan *plan) {
   const struct bnn_bconv2d_problem *p = &plan->problem;
   struct bnn_bconv2d_layout l;
-  l.group_channels = p->channels / p->groups;
+  l.group_channels = p->sizes.channels / p->sizes.groups;
   l.group_words = bnn_ceil_div(l.group_channels, 32);
-  l.group_filters = p->filters / p->groups;
-  l.group_tiles = bnn_ceil_div(l.group_filters, plan->kernel->mr);
-  l.filters_padded = p->groups * l.group_tiles * plan->kernel->mr;
+  l.group_padded = plan->tiles.group_tiles * plan->tiles.mr;
+  l.filters_padded = plan->tiles.tiles * plan->tiles.mr;
   l.plane_words = (size_t)plan->kernel->mr * bnn_bconv2d_words(plan);
   l.tile_words = l.plane_words * p->w_planes.count;
   const size_t table = bnn_aligned(l.filters_padded * sizeof(float));
   const bool indexes = bnn_bconv2d_indexes(p), f32 = p->output == BNN_BCONV2D_F32 || indexes;
-  l.rows = bnn_aligned(l.tile_words * sizeof(uint32_t) * p->groups * l.group_tiles);
+  l.rows = bnn_aligned(l.tile_words * sizeof(uint32_t) * plan->tiles.tiles);
   l.pixels = l.rows + bnn_aligned((size_t)plan->classes_y * plan->classes_x * l.filters_padded * bnn_bconv2d_entry(plan));
   l.list_bytes = (size_t)plan->patches.band_rows * plan->patches.out_w * sizeof(struct bnn_bconv2d_pixel);
   l.lists = l.pixels + bnn_aligned(plan->lists * l.list_bytes);
@@ -88,12 +86,10 @@ bool bnn_bconv2d_starts_list(const struct bnn_bconv2d_plan *plan, uint32_t band)
   return false;
 }
 
-/* Channels that a wide tile adds up to its width cost as much as real ones; a quarter is worth its speed. */
 static bool fits(const void *row, const void *problem) {
   const struct bnn_bconv2d_kernel *kernel = row;
   const struct bnn_bconv2d_problem *p = problem;
-  const uint32_t filters = p->filters / p->groups, padded = bnn_round_up(filters, kernel->mr);
-  return kernel->mr <= 16 || padded <= filters + filters / 4;
+  return bnn_tiles_fit(&p->sizes, kernel->mr, 16);
 }
 
 bool bnn_bconv2d_plan(struct bnn_bconv2d_plan *plan, const struct bnn_bconv2d_problem *problem, bool clamped,
@@ -108,13 +104,16 @@ bool bnn_bconv2d_plan(struct bnn_bconv2d_plan *plan, const struct bnn_bconv2d_pr
   plan->kernel = bnn_family_choose(&bnn_bconv2d_family, select, fits, p);
   if (!plan->kernel) return false;
 
-  plan->patches = (struct bnn_patches){p->window, p->batch, p->in_h, p->in_w, p->out_h, p->out_w,
-                                       .pixel_words = p->x_planes.count * bnn_ceil_div(p->channels, 32),
-                                       .group_words = bnn_ceil_div(p->channels / p->groups, 32)};
-  const bool parity = plan->kernel->form == BNN_BCONV2D_PARITY && p->window.kernel_h == 3;
+  const struct bnn_convolution *s = &p->sizes;
+  plan->patches = (struct bnn_patches){s->window, s->batch, s->in_h, s->in_w, s->out_h, s->out_w,
+                                       .pixel_words = p->x_planes.count * bnn_ceil_div(s->channels, 32),
+                                       .group_words = bnn_ceil_div(s->channels / s->groups, 32)};
+  const bool parity = plan->kernel->form == BNN_BCONV2D_PARITY && s->window.kernel_h == 3;
   bnn_patches_plan(&plan->patches, parity ? BNN_PARITY : BNN_COLUMNS, parity ? PARITY_PIXELS : BAND_PIXELS,
                    plan->kernel->nr);
-  const bool even = p->channels / p->groups % 2 == 0, limits = p->output == BNN_BCONV2D_BITS && !bnn_bconv2d_indexes(p);
+  plan->tiles = bnn_tiles_of(s, &plan->patches, plan->kernel->mr);
+  plan->units = bnn_bconv2d_scatters(p) ? (size_t)plan->patches.batch * plan->patches.bands : plan->tiles.units;
+  const bool even = s->channels / s->groups % 2 == 0, limits = p->output == BNN_BCONV2D_BITS && !bnn_bconv2d_indexes(p);
   const uint32_t narrow_words = plan->kernel->sum_bits == 16 ? NARROW_WORDS_16 : NARROW_WORDS_32;
   plan->narrow = plan->passes == 1 && bnn_patches_words(&plan->patches) <= narrow_words && (even || limits);
   const int64_t worth = (int64_t)bnn_bconv2d_worth(&p->x_planes) * bnn_bconv2d_worth(&p->w_planes);
@@ -124,14 +123,8 @@ bool bnn_bconv2d_plan(struct bnn_bconv2d_plan *plan, const struct bnn_bconv2d_pr
   plan->lists = 1;
   for (uint32_t i = 0; i < plan->patches.bands; i++) plan->lists += bnn_bconv2d_starts_list(plan, i);
 
-  const struct bnn_bconv2d_layout layout = plan->layout = layout_of(plan);
-  const size_t bands = (size_t)plan->patches.batch * plan->patches.bands;
-  const bool scatters = bnn_bconv2d_scatters(p); /* tiles share bytes: one unit has them all */
-  const size_t pieces = scatters ? bands : bands * p->groups, wanted = scatters ? 1 : (MIN_UNITS + pieces - 1) / pieces;
-  plan->block_tiles = bnn_ceil_div(layout.group_tiles, wanted < layout.group_tiles ? (uint32_t)wanted : layout.group_tiles);
-  plan->blocks = bnn_ceil_div(layout.group_tiles, plan->block_tiles);
-  plan->units = pieces * plan->blocks;
-  plan->packed_bytes = layout.end;
+  plan->layout = layout_of(plan);
+  plan->packed_bytes = plan->layout.end;
   plan->scratch = scratch_of(plan);
   plan->scratch_bytes = plan->scratch.end;
   return true;

@@ -54,7 +54,7 @@ static struct layout layout_of(const struct bnn_iconv2d_plan *plan) {
 static bool fits(const void *row, const void *problem) {
   const struct bnn_igemm_kernel *kernel = row;
   const struct bnn_iconv2d_problem *p = problem;
-  return bnn_tiles_fit(&p->sizes, kernel->mr);
+  return bnn_tiles_fit(&p->sizes, kernel->mr, 8);
 }
 
 bool bnn_iconv2d_plan(struct bnn_iconv2d_plan *plan, const struct bnn_iconv2d_problem *problem,

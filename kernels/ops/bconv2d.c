@@ -38,15 +38,8 @@ static enum bnn_status plan(const struct bnn_call *call, struct bnn_plan *plan, 
   const struct bnn_value *x = call->inputs[0], *y = call->output;
   const struct bnn_output_stage stage = bnn_output_stage(call, params->y_code, params->lo, params->hi);
   const struct bnn_bconv2d_problem problem = {
-      .batch = x->shape[0],
-      .in_h = x->shape[1],
-      .in_w = x->shape[2],
-      .channels = x->shape[3],
-      .out_h = y->shape[1],
-      .out_w = y->shape[2],
-      .filters = y->shape[3],
-      .window = params->window,
-      .groups = params->groups,
+      .sizes = {x->shape[0], x->shape[1], x->shape[2], x->shape[3], y->shape[1], y->shape[2], y->shape[3],
+                params->window, params->groups},
       .border = (enum bnn_border)params->border,
       .output = y->dtype == BNN_BITS ? BNN_BCONV2D_BITS : BNN_BCONV2D_F32,
       .lo = params->lo,

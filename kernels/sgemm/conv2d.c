@@ -53,7 +53,7 @@ static struct scratch scratch_of(const struct bnn_conv2d_plan *plan) {
 static bool fits(const void *row, const void *problem) {
   const struct bnn_sgemm_kernel *kernel = row;
   const struct bnn_conv2d_problem *p = problem;
-  return bnn_tiles_fit(&p->sizes, kernel->mr);
+  return bnn_tiles_fit(&p->sizes, kernel->mr, 8);
 }
 
 bool bnn_conv2d_plan(struct bnn_conv2d_plan *plan, const struct bnn_conv2d_problem *problem,

@@ -12,20 +12,16 @@ static int32_t worth(const struct bnn_bconv2d_planes *planes, uint32_t plane) {
   return planes->code == BNN_CODE_BINARY ? 1 << plane : 1;
 }
 
-static struct bnn_convolution sizes_of(const struct bnn_bconv2d_problem *p) {
-  return (struct bnn_convolution){p->batch, p->in_h, p->in_w, p->channels, p->out_h, p->out_w, p->filters, p->window, p->groups};
-}
-
 /* The definition, one bit at a time. */
 static int32_t accumulate(const struct bnn_bconv2d_problem *p, const uint32_t *x, const uint32_t *filter, size_t out_pixel,
                           uint32_t group) {
-  const struct bnn_convolution sizes = sizes_of(p);
-  const uint32_t channels = p->channels / p->groups, words = (channels + 31) / 32, x_words = (p->channels + 31) / 32;
+  const struct bnn_convolution *s = &p->sizes;
+  const uint32_t channels = s->channels / s->groups, words = (channels + 31) / 32, x_words = (s->channels + 31) / 32;
   const uint32_t x_planes = p->x_planes.count, w_planes = p->w_planes.count;
   int32_t acc = 0;
-  for (uint32_t tap = 0; tap < p->window.kernel_h * p->window.kernel_w; tap++, filter += words * w_planes) {
+  for (uint32_t tap = 0; tap < s->window.kernel_h * s->window.kernel_w; tap++, filter += words * w_planes) {
     size_t pixel;
-    const bool inside = check_tap(&sizes, out_pixel, tap, &pixel);
+    const bool inside = check_tap(s, out_pixel, tap, &pixel);
     if (!inside && p->border == BNN_BORDER_ZERO) continue;
     for (uint32_t i = 0; i < x_planes; i++)
       for (uint32_t j = 0; j < w_planes; j++)
@@ -40,22 +36,23 @@ static int32_t accumulate(const struct bnn_bconv2d_problem *p, const uint32_t *x
 
 static uint32_t index_of(const struct bnn_bconv2d_problem *p, const int32_t *threshold, int32_t acc) {
   uint32_t index = 0;
-  for (uint32_t t = 0; t < p->thresholds; t++) index += acc < threshold[(size_t)t * p->filters];
+  for (uint32_t t = 0; t < p->thresholds; t++) index += acc < threshold[(size_t)t * p->sizes.filters];
   return index;
 }
 
 static float clamp(float value, float lo, float hi) { return value < lo ? lo : value > hi ? hi : value; }
 
 static void define(const struct bnn_bconv2d_problem *p, const struct bnn_bconv2d_weights *w, const uint32_t *x, void *out) {
-  const uint32_t group_filters = p->filters / p->groups, y_words = (p->filters + 31) / 32, planes = p->y_planes.count;
-  const size_t filter_words = (size_t)p->window.kernel_h * p->window.kernel_w * ((p->channels / p->groups + 31) / 32) *
-                              p->w_planes.count;
+  const struct bnn_convolution *s = &p->sizes;
+  const uint32_t group_filters = s->filters / s->groups, y_words = (s->filters + 31) / 32, planes = p->y_planes.count;
+  const size_t filter_words =
+      (size_t)s->window.kernel_h * s->window.kernel_w * ((s->channels / s->groups + 31) / 32) * p->w_planes.count;
   float *floats = out;
   uint32_t *words = out;
-  const size_t pixels = (size_t)p->batch * p->out_h * p->out_w;
-  for (size_t pixel = 0; pixel < pixels; pixel++, floats += p->filters, words += planes * y_words) {
+  const size_t pixels = bnn_output_elements(s) / s->filters;
+  for (size_t pixel = 0; pixel < pixels; pixel++, floats += s->filters, words += planes * y_words) {
     for (uint32_t i = 0; p->output == BNN_BCONV2D_BITS && i < planes * y_words; i++) words[i] = 0;
-    for (uint32_t o = 0; o < p->filters; o++) {
+    for (uint32_t o = 0; o < s->filters; o++) {
       const int32_t acc = accumulate(p, x, w->filter + o * filter_words, pixel, o / group_filters);
       if (p->output == BNN_BCONV2D_BITS) {
         const uint32_t index = index_of(p, w->threshold + o, acc);
@@ -88,25 +85,23 @@ static int32_t *integers(struct check_case *c, uint32_t count, int32_t centre, u
 }
 
 static struct bnn_bconv2d_problem draw(struct check_case *c) {
-  static const uint32_t sizes[] = {1, 3, 17, 31, 32, 33, 40, 64, 64, 65, 96, 100, 128, 128, 160, 192, 256, 320, 512};
+  static const uint32_t channels[] = {1, 3, 17, 31, 32, 33, 40, 64, 64, 65, 96, 100, 128, 128, 160, 192, 256, 320, 512};
   static const uint32_t filters[] = {1, 2, 3, 5, 7, 8, 9, 15, 16, 17, 24, 31, 32, 33, 40, 63, 64, 65, 72, 100, 130};
   const bool deep = !check_between(c, 0, 40); /* sums beyond 16 bits, with a large kernel */
-  const struct bnn_convolution image = check_image(c, deep ? 3 : check_between(c, 0, 3) ? 9 : 20);
-  struct bnn_bconv2d_problem p = {
-      .batch = image.batch, .in_h = image.in_h, .in_w = image.in_w, .out_h = image.out_h, .out_w = image.out_w,
-      .window = image.window, .groups = 1,
-      .border = check_between(c, 0, 1) ? BNN_BORDER_ZERO : BNN_BORDER_ONE,
-      .output = check_between(c, 0, 1) ? BNN_BCONV2D_BITS : BNN_BCONV2D_F32,
-      .lo = -INFINITY, .hi = INFINITY,
-  };
-  p.channels = check_pick(c, sizes, sizeof sizes / sizeof *sizes);
-  p.filters = check_pick(c, filters, sizeof filters / sizeof *filters);
+  struct bnn_bconv2d_problem p = {.sizes = check_image(c, deep ? 3 : check_between(c, 0, 3) ? 9 : 20)};
+  struct bnn_convolution *s = &p.sizes;
+  p.border = check_between(c, 0, 1) ? BNN_BORDER_ZERO : BNN_BORDER_ONE;
+  p.output = check_between(c, 0, 1) ? BNN_BCONV2D_BITS : BNN_BCONV2D_F32;
+  p.lo = -INFINITY, p.hi = INFINITY;
+  s->groups = 1;
+  s->channels = check_pick(c, channels, sizeof channels / sizeof *channels);
+  s->filters = check_pick(c, filters, sizeof filters / sizeof *filters);
   if (!check_between(c, 0, 4)) {
-    p.groups = check_between(c, 2, 4);
-    p.channels = p.groups * 32 * check_between(c, 1, 3);
-    p.filters *= p.groups;
+    s->groups = check_between(c, 2, 4);
+    s->channels = s->groups * 32 * check_between(c, 1, 3);
+    s->filters *= s->groups;
   }
-  if (deep) p.groups = 1, p.channels = check_between(c, 2000, 12000);
+  if (deep) s->groups = 1, s->channels = check_between(c, 2000, 12000);
   if (!check_between(c, 0, 2)) p.lo = -check_float(c) * check_float(c), p.hi = p.lo + 3.0f;
   if (p.output == BNN_BCONV2D_F32 && !check_between(c, 0, 3)) p.code_scale = 0.375f, p.code_zero = (int32_t)check_between(c, 0, 255) - 128;
   p.x_planes.count = p.w_planes.count = p.y_planes.count = p.thresholds = 1;
@@ -117,9 +112,8 @@ static struct bnn_bconv2d_problem draw(struct check_case *c) {
     const uint32_t most = p.y_planes.code == BNN_CODE_BINARY ? (1u << p.y_planes.count) - 1 : p.y_planes.count;
     p.thresholds = check_between(c, 1, most);
   }
-  const uint64_t macs = (uint64_t)p.batch * p.out_h * p.out_w * p.filters * p.channels / p.groups * p.window.kernel_h *
-                        p.window.kernel_w * p.x_planes.count * p.w_planes.count;
-  if (macs > 1000000) p.filters = p.groups * (check_between(c, 0, 1) ? 1 : 9); /* the definition takes a bit at a time */
+  const uint64_t macs = (uint64_t)bnn_output_elements(s) * bnn_filter_elements(s) * p.x_planes.count * p.w_planes.count;
+  if (macs > 1000000) s->filters = s->groups * (check_between(c, 0, 1) ? 1 : 9); /* the definition takes a bit at a time */
   return p;
 }
 
@@ -131,32 +125,35 @@ static int8_t *encoded(struct check_case *c, const struct bnn_bconv2d_problem *p
 
 bool check_bconv2d(struct check_case *c, const struct bnn_select *select, bool *skipped) {
   const struct bnn_bconv2d_problem p = draw(c);
-  const struct bnn_convolution sizes = sizes_of(&p);
+  const struct bnn_convolution *s = &p.sizes;
   const bool f32 = p.output == BNN_BCONV2D_F32;
-  const uint32_t taps = p.channels / p.groups * p.window.kernel_h * p.window.kernel_w * p.x_planes.count * p.w_planes.count;
-  check_describe(c, &sizes, p.border == BNN_BORDER_ONE ? (f32 ? "border one, f32" : "border one, bits")
-                                                       : (f32 ? "border zero, f32" : "border zero, bits"));
+  const uint32_t taps = (uint32_t)bnn_filter_elements(s) * p.x_planes.count * p.w_planes.count;
+  check_describe(c, s, p.border == BNN_BORDER_ONE ? (f32 ? "border one, f32" : "border one, bits")
+                                                  : (f32 ? "border zero, f32" : "border zero, bits"));
   const size_t described = strlen(c->shape);
   snprintf(c->shape + described, sizeof c->shape - described, ", planes %ux%u->%u", (unsigned)p.x_planes.count,
            (unsigned)p.w_planes.count, (unsigned)p.y_planes.count);
 
   struct bnn_bconv2d_weights weights = {0};
-  weights.filter = check_bits(c, (size_t)p.filters * p.window.kernel_h * p.window.kernel_w * p.w_planes.count, p.channels / p.groups);
-  if (f32 && check_between(c, 0, 3)) weights.multiplier = check_floats(c, p.filters);
-  if (f32 && check_between(c, 0, 3)) weights.bias = check_floats(c, p.filters);
+  weights.filter = check_bits(c, (size_t)s->filters * s->window.kernel_h * s->window.kernel_w * p.w_planes.count,
+                              s->channels / s->groups);
+  if (f32 && check_between(c, 0, 3)) weights.multiplier = check_floats(c, s->filters);
+  if (f32 && check_between(c, 0, 3)) weights.bias = check_floats(c, s->filters);
   const bool clamped = f32 && !check_between(c, 0, 2);
-  if (clamped && check_between(c, 0, 3)) weights.clamp_lo = integers(c, p.filters, -(int32_t)taps / 2, taps / 2);
+  if (clamped && check_between(c, 0, 3)) weights.clamp_lo = integers(c, s->filters, -(int32_t)taps / 2, taps / 2);
   if (clamped && (!weights.clamp_lo || check_between(c, 0, 3))) {
-    int32_t *hi = integers(c, p.filters, (int32_t)taps / 2, taps / 2);
-    for (uint32_t i = 0; weights.clamp_lo && i < p.filters; i++) hi[i] = hi[i] < weights.clamp_lo[i] ? weights.clamp_lo[i] : hi[i];
+    int32_t *hi = integers(c, s->filters, (int32_t)taps / 2, taps / 2);
+    for (uint32_t i = 0; weights.clamp_lo && i < s->filters; i++)
+      hi[i] = hi[i] < weights.clamp_lo[i] ? weights.clamp_lo[i] : hi[i];
     weights.clamp_hi = hi;
   }
-  if (!f32) weights.threshold = integers(c, p.thresholds * p.filters, 0, c->data == CHECK_RANDOM ? taps / 8 + 2 : taps + 1);
+  if (!f32) weights.threshold = integers(c, p.thresholds * s->filters, 0, c->data == CHECK_RANDOM ? taps / 8 + 2 : taps + 1);
 
   struct bnn_bconv2d_plan plan;
   if (!bnn_bconv2d_plan(&plan, &p, clamped, select)) return *skipped = true;
-  const size_t pixels = (size_t)p.batch * p.out_h * p.out_w, y_words = pixels * (f32 ? p.filters : p.y_planes.count * ((p.filters + 31) / 32));
-  const uint32_t *x = check_bits(c, (size_t)p.batch * p.in_h * p.in_w * p.x_planes.count, p.channels);
+  const size_t pixels = bnn_output_elements(s) / s->filters;
+  const size_t y_words = pixels * (f32 ? s->filters : p.y_planes.count * ((s->filters + 31) / 32));
+  const uint32_t *x = check_bits(c, (size_t)s->batch * s->in_h * s->in_w * p.x_planes.count, s->channels);
   void *packed = check_buffer(c, plan.packed_bytes), *expected = check_buffer(c, y_words * sizeof(uint32_t));
   const size_t y_bytes = y_words * (p.code_scale > 0 ? sizeof(int8_t) : sizeof(uint32_t));
   const struct check_work work = {&plan, packed, x, check_buffer(c, y_bytes), check_buffer(c, plan.scratch_bytes)};

@@ -112,13 +112,11 @@ static void run_bconv2d(struct workload *w) {
 
 bool workload_bconv2d(struct workload *w, const struct shape *s, const struct bnn_select *select) {
   const struct bnn_bconv2d_problem p = {
-      .batch = 1, .in_h = s->height, .in_w = s->width, .channels = s->channels,
-      .out_h = outputs(s->height, s->stride), .out_w = outputs(s->width, s->stride), .filters = s->filters,
-      .window = window_of(s), .groups = 1, .border = BNN_BORDER_ZERO,
+      .sizes = sizes_of(s, 1), .border = BNN_BORDER_ZERO,
       .output = s->bits ? BNN_BCONV2D_BITS : BNN_BCONV2D_F32, .lo = -INFINITY, .hi = INFINITY,
   };
   if (!bnn_bconv2d_plan(&w->plan.bconv2d, &p, false, select)) return false;
-  const size_t pixels = (size_t)p.out_h * p.out_w, words = (s->channels + 31) / 32, taps = (size_t)s->kernel_h * s->kernel_w;
+  const size_t pixels = (size_t)p.sizes.out_h * p.sizes.out_w, words = (s->channels + 31) / 32, taps = (size_t)s->kernel_h * s->kernel_w;
   w->kernel = bnn_bconv2d_kernel_name(&w->plan.bconv2d);
   w->run = run_bconv2d;
   w->macs = pixels * s->filters * s->channels * taps;

@@ -36,8 +36,8 @@ struct bnn_pool {
   _Alignas(LINE) bnn_work *work;
   void *argument;
   size_t items, pieces;
-  uint32_t ticket, tickets; /* each thread's first one, and how many it has */
-  _Atomic uint32_t round;   /* counts pieces of work: a worker that sees it move has something to do */
+  uint32_t ticket;        /* each thread's first one; it has PIECES of them */
+  _Atomic uint32_t round; /* counts pieces of work: a worker that sees it move has something to do */
   _Atomic bool awake, closing, waiting; /* the caller sleeps until all are done */
 
   _Alignas(LINE) uint32_t threads;
@@ -125,10 +125,11 @@ static size_t begin_of(const struct bnn_pool *pool, size_t piece) {
 static void take_share(struct bnn_pool *pool, uint32_t owner, uint32_t thread) {
   _Atomic uint32_t *next = &pool->shares[owner].next;
   const size_t first = pool->pieces * owner / pool->threads, last = pool->pieces * (owner + 1) / pool->threads;
-  const uint32_t most = owner == thread ? pool->tickets : (uint32_t)(last > first ? last - first - 1 : 0);
+  const uint32_t most = owner == thread ? PIECES : (uint32_t)(last > first ? last - first - 1 : 0);
   uint32_t ticket = atomic_load_explicit(next, memory_order_relaxed);
   while (ticket - pool->ticket < most) {
-    if (!atomic_compare_exchange_weak_explicit(next, &ticket, ticket + 1, memory_order_relaxed, memory_order_relaxed)) continue;
+    if (!atomic_compare_exchange_weak_explicit(next, &ticket, ticket + 1, memory_order_relaxed, memory_order_relaxed))
+      continue;
     const size_t piece = first + (ticket - pool->ticket);
     if (piece < last) pool->work(pool->argument, begin_of(pool, piece), begin_of(pool, piece + 1), thread);
     ticket = atomic_load_explicit(next, memory_order_relaxed);
@@ -208,11 +209,10 @@ void bnn_pool_run(struct bnn_pool *pool, size_t items, size_t grain, bnn_work *w
   pool->argument = argument;
   pool->items = items;
   pool->pieces = pieces < most ? pieces : most;
-  pool->ticket += pool->tickets;
-  pool->tickets = PIECES;
   next_round(pool);
   take_pieces(pool, 0);
   await_workers(pool);
+  pool->ticket += PIECES;
 }
 
 void bnn_pool_wake(struct bnn_pool *pool) { atomic_store(&pool->awake, pool->threads > 1); }
@@ -241,7 +241,9 @@ enum bnn_status bnn_pool_open(struct bnn_pool **slot, uint32_t threads, const ch
   pool->workers = calloc(threads, sizeof *pool->workers);
   pool->shares = zeroed(threads, sizeof *pool->shares);
   enum bnn_status status = BNN_E_OK;
-  if (pool->workers == NULL || pool->shares == NULL) status = bnn_fail(error, BNN_E_MEMORY, "no memory for %u threads", (unsigned)threads);
+  if (pool->workers == NULL || pool->shares == NULL) {
+    status = bnn_fail(error, BNN_E_MEMORY, "no memory for %u threads", (unsigned)threads);
+  }
 #ifdef __linux__
   cpu_set_t set;
   if (status == BNN_E_OK && cpus != NULL) status = read_cpus(pool, cpus, &set, error);

@@ -2,8 +2,6 @@
 /* Runs of layers of which each needs, for a part of its output, that part of the one before and no more: a convolution, the
  * sum with its shortcut and the quantiser of the next. Instead of one whole tensor after the other they go over a band at a
  * time, as long as it is in the cache, and threads meet once instead of three times. */
-#include <string.h>
-
 #include "runtime/session.h"
 
 #define STEP_ELEMENTS 8192u /* of an output; so many floats are as large as the first cache of most cores */
@@ -14,21 +12,17 @@ static size_t unit_elements(const struct bnn_call *call, const struct bnn_plan *
   return plan->unit_elements > channels ? plan->unit_elements : channels;
 }
 
-static bool same_shape(const struct bnn_value *a, const struct bnn_value *b) {
-  return a->rank == b->rank && memcmp(a->shape, b->shape, a->rank * sizeof *a->shape) == 0;
-}
-
 /* Can call `index` follow calls [first, index) band by band? */
 static bool follows(const struct bnn_session *session, uint32_t first, uint32_t index) {
   const struct bnn_call *call = &session->calls[index];
   const struct bnn_plan *plan = &session->plans[index];
   bool reads = false;
-  if (!plan->local || plan->alias || !same_shape(call->output, session->calls[first].output)) return false;
+  if (!plan->local || plan->alias || !bnn_value_same_shape(call->output, session->calls[first].output)) return false;
   if (unit_elements(&session->calls[first], &session->plans[first]) % plan->unit_elements) return false;
   for (uint32_t k = 0; k < call->input_count; k++) {
     for (uint32_t i = first; call->inputs[k] && i < index; i++) {
       if (call->inputs[k] != session->calls[i].output) continue;
-      if (!same_shape(call->inputs[k], call->output)) return false;
+      if (!bnn_value_same_shape(call->inputs[k], call->output)) return false;
       reads = true;
     }
   }
